@@ -1,0 +1,1 @@
+"""Readiness: the prototype-to-production checklist, fed by measured evidence."""

@@ -1,0 +1,1 @@
+"""Code without models that every floor may use."""
