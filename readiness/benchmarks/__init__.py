@@ -1,0 +1,1 @@
+"""Step 1: planning, running and comparing benchmarks."""

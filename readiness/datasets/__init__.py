@@ -1,0 +1,1 @@
+"""Datasets, their frozen versions, recorded outputs and importers."""

@@ -1,0 +1,1 @@
+"""The one resumable runner: runs, cells, leases, budgets."""

@@ -1,0 +1,1 @@
+"""Rubrics for model-based scoring."""

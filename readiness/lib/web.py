@@ -1,0 +1,24 @@
+"""Small helpers that every page uses."""
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.cache import patch_vary_headers
+from django_htmx.http import HttpResponseClientRedirect
+
+
+def wants_fragment(request: HttpRequest) -> bool:
+    """True when htmx asks for a part of a page: not a boosted link, not a restored history entry."""
+    htmx = request.htmx  # type: ignore[attr-defined]
+    return bool(htmx) and not htmx.boosted and not htmx.history_restore_request
+
+
+def vary_on_htmx(response: HttpResponse) -> HttpResponse:
+    """Marks a response whose body depends on ``wants_fragment``, so that no cache mixes the two."""
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+def see_other(request: HttpRequest, url: str) -> HttpResponse:
+    """After a successful post: a redirect that htmx follows as a full page and browsers follow as 303."""
+    if wants_fragment(request):
+        return HttpResponseClientRedirect(url)
+    return HttpResponse(status=303, headers={"Location": url})

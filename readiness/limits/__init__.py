@@ -1,0 +1,1 @@
+"""The shared limiter: one fair queue per upstream, kept in Redis."""

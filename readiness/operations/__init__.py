@@ -1,0 +1,1 @@
+"""Step 6: the limits page and the tier form."""

@@ -1,0 +1,1 @@
+"""Projects, memberships, roles, tiers and access to all of them."""

@@ -1,0 +1,1 @@
+"""Provider accounts, deployments, prices and the clients that speak to AI services."""

@@ -1,0 +1,229 @@
+"""What every provider client speaks: requests, replies, and one error tree.
+
+The tree follows what a caller must do, not which status code came: pause, back off, retry, or give up.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """An answer that was recorded elsewhere, handed to the recorded client by whoever owns the recording."""
+
+    text: str
+    model: str
+    latency_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatRequest:
+    """One attempt at a chat completion."""
+
+    model: str
+    messages: tuple[Message, ...]
+    max_tokens: int
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    """Further wire parameters such as ``temperature``."""
+    stream: bool = True
+    """Streaming is the default because only a stream shows the time to first token."""
+    request_id: str = ""
+    """Sent as ``X-Request-Id``, so that the provider's log and ours can be matched."""
+    timeout_s: float = 120.0
+    replay: Replay | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens as the provider counted them; ``estimated`` where it sent no usage."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_input_tokens: int = 0
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimitHeaders:
+    """What the provider said of its quota in a response; None where it said nothing usable."""
+
+    limit_requests: int | None = None
+    remaining_requests: int | None = None
+    limit_tokens: int | None = None
+    remaining_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatReply:
+    text: str
+    model: str
+    """Model id as returned."""
+    usage: Usage
+    finish_reason: str
+    latency_ms: int | None
+    """From sending the request to the last byte. None for a replay without a recorded time."""
+    ttft_ms: int | None
+    """To the first content; None without streaming."""
+    rate_limits: RateLimitHeaders = field(default_factory=RateLimitHeaders)
+    http_status: int = 200
+
+
+class ProviderError(Exception):
+    """An attempt failed. ``str(error)`` is plain words for a person, without any secret."""
+
+    retryable = False
+    label = "error"
+    """Stable word for records and charts."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        http_status: int = 0,
+        retry_after_s: float | None = None,
+        rate_limits: RateLimitHeaders | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.http_status = http_status
+        self.retry_after_s = retry_after_s
+        self.rate_limits = rate_limits or RateLimitHeaders()
+
+
+class RateLimitedError(ProviderError):
+    """429 for our quota: everybody who uses this upstream pauses until ``retry_after_s``."""
+
+    retryable = True
+    label = "rate_limited"
+
+
+class RampLimitedError(RateLimitedError):
+    """429 for too fast a rise: slow down, without a long pause."""
+
+    label = "ramp_limited"
+
+
+class OutOfCreditError(ProviderError):
+    """429 or 402 for money: never retried, opens the circuit, tells an admin."""
+
+    label = "out_of_credit"
+
+
+class OverloadedError(ProviderError):
+    """503 or 529: the provider is busy. Back off; the quota is not the reason."""
+
+    retryable = True
+    label = "overloaded"
+
+
+class ProviderFaultError(ProviderError):
+    """408, 5xx, a broken connection, a cut stream, an answer that is no answer."""
+
+    retryable = True
+    label = "provider_fault"
+
+
+class UnreachableError(ProviderFaultError):
+    """No connection at all: wrong address, refused, TLS failure. Nothing was charged."""
+
+    label = "unreachable"
+
+
+class BadCredentialError(ProviderError):
+    """401 or 403: the key is wrong, or may not use this model."""
+
+    label = "bad_credential"
+
+
+class BadRequestError(ProviderError):
+    """400, 404, 413, 422: our request is wrong and will be so again."""
+
+    label = "bad_request"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionReport:
+    """Result of "test connection" in plain words."""
+
+    ok: bool
+    message: str
+    models: tuple[str, ...] = ()
+
+
+class ProviderClient(Protocol):
+    """Async client of one provider account; safe to share between tasks of one event loop."""
+
+    is_replay: bool
+    """True when no request is made: such calls take no permit and leave no request record."""
+
+    async def chat(self, request: ChatRequest) -> ChatReply:
+        """One attempt. Raises a ``ProviderError``; never retries by itself."""
+        ...
+
+    async def check(self) -> ConnectionReport:
+        """Whether address and credential work, without spending tokens."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """A provider's limits for one upstream; None where there is none."""
+
+    rpm: int | None = None
+    tpm: int | None = None
+    rpd: int | None = None
+    concurrency: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentSpec:
+    """All that a call needs to know of a deployment, detached from the database."""
+
+    id: int
+    label: str
+    kind: str
+    base_url: str
+    credential: str = field(repr=False)
+    model: str
+    parameters: Mapping[str, object]
+    max_output_tokens: int
+    quota: Quota
+    simulated: bool
+    prices: "PriceTable"
+
+    @property
+    def upstream(self) -> str:
+        """Name of the shared queue in front of this credential and model."""
+        return f"d{self.id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceTable:
+    """Nano-dollars per unit on the day the spec was made; ``known`` is False where nobody knows the price."""
+
+    known: bool
+    input_token: float = 0.0
+    cached_input_token: float = 0.0
+    output_token: float = 0.0
+    request: float = 0.0
+    source: str = ""
+    """Where the price comes from in words: ``genai-prices 0.2.3``, ``override from 2026-06-01``."""
+
+    def cost_nanos(self, usage: Usage) -> int:
+        """Cost of one request; cached input tokens are a part of the input tokens."""
+        fresh = usage.input_tokens - usage.cached_input_tokens
+        total = (
+            fresh * self.input_token
+            + usage.cached_input_tokens * self.cached_input_token
+            + usage.output_tokens * self.output_token
+            + self.request
+        )
+        return round(total)

@@ -1,0 +1,1 @@
+"""Step 3: spot-checks of production answers."""

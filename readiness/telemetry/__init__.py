@@ -1,0 +1,1 @@
+"""Request records, rollups and the charts of traffic."""
