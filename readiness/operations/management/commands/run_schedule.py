@@ -20,4 +20,4 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         scheduler = QueueCronScheduler(logging_level=logging.WARNING)
         scheduler.load_config_from_file(options["schedule"])
-        scheduler.start()
+        scheduler.start()  # type: ignore[no-untyped-call]  # RQ has no annotations here
