@@ -35,15 +35,15 @@ class Run(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="runs")
     name = models.CharField(max_length=120)
-    dataset_version = models.ForeignKey(DatasetVersion, on_delete=models.PROTECT, related_name="runs")
+    dataset_version = models.ForeignKey(DatasetVersion, on_delete=models.RESTRICT, related_name="runs")
     prompt_version = models.ForeignKey(
-        PromptVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="runs"
+        PromptVersion, null=True, blank=True, on_delete=models.RESTRICT, related_name="runs"
     )
     """None for recorded outputs: nobody knows the prompt they were given for."""
     deployments = models.ManyToManyField(Deployment, related_name="runs")
     scorers = models.JSONField(default=list)
     """Names in the scorer registry; the version that scored is kept on each score."""
-    judge = models.ForeignKey(Deployment, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    judge = models.ForeignKey(Deployment, null=True, blank=True, on_delete=models.RESTRICT, related_name="+")
     trials = models.PositiveSmallIntegerField(default=1)
     tier = models.CharField(max_length=40, default="benchmark")
     budget_nanos = models.BigIntegerField(null=True, blank=True)
@@ -81,15 +81,19 @@ class Cell(models.Model):
     """One example × deployment × prompt version × trial of a run: claimed by lease and paid once."""
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="cells")
-    example = models.ForeignKey(Example, on_delete=models.PROTECT, related_name="+")
-    deployment = models.ForeignKey(Deployment, on_delete=models.PROTECT, related_name="+")
-    prompt_version = models.ForeignKey(PromptVersion, null=True, on_delete=models.PROTECT, related_name="+")
+    example = models.ForeignKey(Example, on_delete=models.RESTRICT, related_name="+")
+    deployment = models.ForeignKey(Deployment, on_delete=models.RESTRICT, related_name="+")
+    prompt_version = models.ForeignKey(PromptVersion, null=True, on_delete=models.RESTRICT, related_name="+")
     trial = models.PositiveSmallIntegerField(default=1)
     state = models.CharField(max_length=10, choices=CellState, default=CellState.PENDING)
     lease_token = models.CharField(max_length=32, blank=True)
     leased_until = models.DateTimeField(null=True)
     claims = models.PositiveSmallIntegerField(default=0)
     """How often it was claimed; more than one means that a worker died or a pause came between."""
+    reserved_nanos = models.BigIntegerField(default=0)
+    """Worst-case cost held back from the run's budget while the cell is in flight."""
+    answered_at = models.DateTimeField(null=True)
+    """Set when the answer was stored; a cell that is claimed again after that is only scored."""
     request_id = models.CharField(max_length=64, blank=True)
     output = models.TextField(blank=True)
     model_returned = models.CharField(max_length=200, blank=True)

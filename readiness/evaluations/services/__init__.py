@@ -1,0 +1,1 @@
+"""Writes of runs (``runs``) and of their cells (``cells``)."""
