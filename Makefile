@@ -4,6 +4,9 @@
 .PHONY: help up test
 
 VENV := .venv/bin
+ifdef DEMO
+export READINESS_DEMO := $(DEMO)
+endif
 
 help:
 	@echo "make up      install and run everything on this machine; Ctrl-C stops it"
@@ -16,6 +19,10 @@ up:
 	@python=$$(sh deploy/local/python.sh) && "$$python" deploy/local/install.py requirements/local.txt
 	@exec $(VENV)/python -m deploy.local
 
+# Nobody's .env is needed, or read, by the checks; the tests set the rest in tests/conftest.py.
+test: export READINESS_SECRET_KEY := tests-only
+test: export READINESS_ENCRYPTION_KEYS := tests-only
+test: export DATABASE_URL := sqlite://:memory:
 test:
 	@python=$$(sh deploy/local/python.sh) && "$$python" deploy/local/install.py requirements/test.txt
 	$(VENV)/ruff check .

@@ -4,7 +4,7 @@ import fcntl
 import os
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -63,16 +63,16 @@ def require_free_ports(ports: Mapping[str, int]) -> None:
         raise StartError(f"{', '.join(ports)} must be different ports.")
 
 
-def prepare_folder(folder: Path) -> IO[str]:
+def prepare_folder(folder: Path, *, free: Callable[[Path], int] = free_bytes) -> IO[str]:
     """Make the data folder and take its lock, which lasts as long as the returned file is open.
 
     Raises ``StartError`` when the disk is too full or Readiness already runs on this folder.
     """
     try:
-        require_space(folder.parent, NEEDED_BYTES, free=free_bytes)
+        require_space(folder.parent, NEEDED_BYTES, free=free)
     except InstallError as error:
         raise StartError(str(error)) from error
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     lock = (folder / "local.lock").open("a", encoding="utf-8")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

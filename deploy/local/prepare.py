@@ -12,7 +12,8 @@ import django
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
+from django.db import OperationalError
 
 from readiness.lib.env import env_bool
 
@@ -38,19 +39,27 @@ def collect_static(stamp: Path) -> bool:
     return True
 
 
-def main() -> int:
-    """Entry point; a wrong setting is told in one line, without a traceback."""
-    try:
-        django.setup()
-    except ImproperlyConfigured as error:
-        print(error, file=sys.stderr)
-        return 1
+def prepare() -> None:
+    """Migrate, collect, seed; each does nothing where nothing is to be done."""
+    django.setup()
     call_command("migrate", interactive=False, verbosity=0)
     if not settings.DEBUG:
         collect_static(settings.VAR_DIR / "static.stamp")
     if env_bool("READINESS_DEMO", True):
         call_command("seed_demo")
-    return 0
+
+
+def main() -> int:
+    """Entry point; what a person can mend is told in one line, without a traceback."""
+    try:
+        prepare()
+    except (ImproperlyConfigured, CommandError) as error:
+        print(error, file=sys.stderr)
+    except OperationalError as error:
+        print(f"The database cannot be used: {error}", file=sys.stderr)
+    else:
+        return 0
+    return 1
 
 
 if __name__ == "__main__":
