@@ -1,5 +1,9 @@
-from django.urls import URLPattern
+from django.urls import path
+
+from readiness.projects import views
 
 app_name = "projects"
 
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.project_list, name="list"),
+]
