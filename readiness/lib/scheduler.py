@@ -18,6 +18,7 @@ class QueueCronScheduler(DjangoCronScheduler):
         at = now()
         due = [job for job in self.get_jobs() if job.should_run()]
         for job in due:
+            assert job.func is not None  # registered here; only jobs read back from Redis have none
             get_queue(job.queue_name).enqueue(job.func, args=job.args, kwargs=job.kwargs, **job.job_options)
             job.set_enqueue_time(at)
         return due
