@@ -1,4 +1,4 @@
-"""The one list of periodic jobs, run by ``manage.py rqcron readiness.schedule``."""
+"""The one list of periodic jobs, run by ``manage.py run_schedule readiness.schedule``."""
 
 from rq.cron import register
 
