@@ -92,7 +92,7 @@ class Decision(models.Model):
     seconds = models.PositiveIntegerField()
     """From the moment the item was leased to the verdict, by the server's clock."""
     supersedes = models.OneToOneField(
-        "self", null=True, on_delete=models.PROTECT, related_name="superseded_by"
+        "self", null=True, on_delete=models.RESTRICT, related_name="superseded_by"
     )
     at = models.DateTimeField(auto_now_add=True)
 
