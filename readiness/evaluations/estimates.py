@@ -4,17 +4,13 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from readiness.judges.rubrics import GROUNDED
+from readiness.judges.services import MAX_VERDICT_TOKENS
 from readiness.lib.tokens import CHARACTERS_PER_TOKEN
 from readiness.providers.base import DeploymentSpec, Usage
 
 WORST_CASE_FACTOR = 2
 """Text that is not plain English can take twice the tokens that its characters suggest."""
-
-JUDGE_OUTPUT_TOKENS = 256
-"""Longest verdict that a judge may write."""
-
-JUDGE_RUBRIC_CHARACTERS = 1_200
-"""Characters of the rubric that every judge call carries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +38,8 @@ def worst_nanos(spec: DeploymentSpec, size: CallSize) -> int:
 
 def judge_size(answer: CallSize) -> CallSize:
     """Size of the judge's call about an answer: it reads what the model read, the answer, and the rubric."""
-    read = answer.characters + answer.max_tokens * CHARACTERS_PER_TOKEN + JUDGE_RUBRIC_CHARACTERS
-    return CallSize(read, JUDGE_OUTPUT_TOKENS)
+    rubric = len(GROUNDED.system) + len(GROUNDED.template)
+    return CallSize(answer.characters + answer.max_tokens * CHARACTERS_PER_TOKEN + rubric, MAX_VERDICT_TOKENS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,4 +50,6 @@ def _reap(run: Run, now: datetime) -> int:
 
 def _has_queued_shard(run_id: UUID) -> bool:
     """True when a shard of the run waits in the queue; without this, each minute would add another."""
-    return any(job.args == [str(run_id)] or job.args == (str(run_id),) for job in django_rq.get_queue(QUEUE).jobs)
+    return any(
+        job.args == [str(run_id)] or job.args == (str(run_id),) for job in django_rq.get_queue(QUEUE).jobs
+    )

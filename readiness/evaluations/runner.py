@@ -107,7 +107,9 @@ class _Shard:
             await self._wait_for_room(drained)
         await self._finish_tasks()
         done = await sync_to_async(finish_if_complete)(run_id=self._plan.run_id, now=self._clock())
-        return ShardEnd(more=not self._stop and not done and self._clock() >= self._ends_at, finished=self._finished)
+        return ShardEnd(
+            more=not self._stop and not done and self._clock() >= self._ends_at, finished=self._finished
+        )
 
     async def renew_forever(self) -> None:
         """Keeps the leases of everything in flight alive; ends by cancellation."""
@@ -241,9 +243,7 @@ class _Shard:
         """The limiter could not serve the call in time: the cell stays to be done, this shard stops."""
         logger.warning("run %s: cell %s goes back to the queue: %s", self._plan.run_id, cell.pk, error)
         self._stop = True
-        await sync_to_async(return_cells)(
-            run_id=self._plan.run_id, token=self._token, cell_ids=[cell.pk]
-        )
+        await sync_to_async(return_cells)(run_id=self._plan.run_id, token=self._token, cell_ids=[cell.pk])
 
     async def _fail(self, cell: Cell, error: ProviderError) -> None:
         if isinstance(error, OutOfCreditError):

@@ -101,9 +101,7 @@ def _pending(run: Run, deployment_id: int, limit: int) -> Iterable[Cell]:
     )
 
 
-def _affordable(
-    run: Run, candidates: Iterable[Cell], bound: Callable[[Cell], int]
-) -> tuple[list[Cell], int]:
+def _affordable(run: Run, candidates: Iterable[Cell], bound: Callable[[Cell], int]) -> tuple[list[Cell], int]:
     """The candidates that fit what is left of the budget, with their reservations summed."""
     left = None if run.budget_nanos is None else run.budget_nanos - run.spent_nanos - run.reserved_nanos
     claimed: list[Cell] = []

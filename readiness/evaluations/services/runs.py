@@ -120,9 +120,7 @@ def resume_run(*, run_id: UUID, extra_budget_nanos: int = 0) -> bool:
 
 def cancel_run(*, run_id: UUID, reason: str, now: datetime) -> bool:
     """Ends the run for good; finished cells are kept. False when it had ended already."""
-    return _move(
-        run_id, (*ACTIVE, *STOPPED), state=RunState.CANCELLED, state_reason=reason, finished_at=now
-    )
+    return _move(run_id, (*ACTIVE, *STOPPED), state=RunState.CANCELLED, state_reason=reason, finished_at=now)
 
 
 @transaction.atomic
