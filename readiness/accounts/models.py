@@ -8,6 +8,9 @@ from django.db import models
 class User(AbstractUser):
     """A person. A superuser is the site's admin; everything else is decided by memberships."""
 
+    password_is_temporary = models.BooleanField(default=False)
+    """Set by somebody else: until the person has chosen their own, they reach no other page."""
+
     @property
     def is_site_admin(self) -> bool:
         return self.is_active and self.is_superuser

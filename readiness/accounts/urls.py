@@ -1,20 +1,16 @@
-from django.contrib.auth import views as auth
-from django.urls import path, reverse_lazy
+from django.contrib.auth.views import LogoutView
+from django.urls import path
 
 from readiness.accounts import views
 
 app_name = "accounts"
 
 urlpatterns = [
-    path("login/", auth.LoginView.as_view(template_name="accounts/login.html"), name="login"),
-    path("logout/", auth.LogoutView.as_view(), name="logout"),
-    path(
-        "password/",
-        auth.PasswordChangeView.as_view(
-            template_name="accounts/password.html", success_url=reverse_lazy("accounts:password_done")
-        ),
-        name="password",
-    ),
-    path("password/done/", views.password_done, name="password_done"),
+    path("login/", views.SignIn.as_view(), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("password/", views.ChangePassword.as_view(), name="password"),
+    path("people/", views.people, name="people"),
+    path("people/<int:user_id>/password/", views.new_password, name="new_password"),
+    path("people/<int:user_id>/activation/", views.activation, name="activation"),
     path("audit/", views.audit_log, name="audit"),
 ]

@@ -6,15 +6,11 @@ A stranger to a project gets 404, so that names do not leak; a member whose role
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 
+from readiness.accounts.access import current_user, require_site_admin
 from readiness.accounts.models import User
 from readiness.projects.models import Membership, Project, Role
 
-
-def current_user(request: HttpRequest) -> User:
-    """The signed-in user; the login middleware has already turned everybody else away."""
-    if not request.user.is_authenticated:
-        raise PermissionDenied("Sign in first.")
-    return request.user
+__all__ = ["current_user", "get_project", "require_site_admin", "role_in"]
 
 
 def role_in(user: User, project: Project) -> Role | None:
@@ -36,16 +32,9 @@ def get_project(request: HttpRequest, slug: str, needed: Role = Role.VIEWER) -> 
     role = role_in(user, project) if project else None
     if project is None or role is None:
         raise Http404("No such project.")
-    if not role.covers(needed):
-        raise PermissionDenied(f"This needs the role {needed.value}; yours is {role.value}.")
+    # Before the refusal, so that a member who is refused keeps the project's navigation.
     request.project = project  # type: ignore[attr-defined]
     request.role = role  # type: ignore[attr-defined]
+    if not role.covers(needed):
+        raise PermissionDenied(f"This needs the role {needed.value}; yours is {role.value}.")
     return project
-
-
-def require_site_admin(request: HttpRequest) -> User:
-    """The signed-in site admin. Raises PermissionDenied for everybody else."""
-    user = current_user(request)
-    if not user.is_site_admin:
-        raise PermissionDenied("Only a site admin may do this.")
-    return user
