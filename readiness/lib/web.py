@@ -1,6 +1,6 @@
 """Small helpers that every page uses."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.cache import patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -17,8 +17,14 @@ def vary_on_htmx(response: HttpResponse) -> HttpResponse:
     return response
 
 
+class HttpResponseSeeOther(HttpResponseRedirect):
+    """303: the browser gets the new address, whatever it sent to the old one."""
+
+    status_code = 303
+
+
 def see_other(request: HttpRequest, url: str) -> HttpResponse:
     """After a successful post: a redirect that htmx follows as a full page and browsers follow as 303."""
     if wants_fragment(request):
         return HttpResponseClientRedirect(url)
-    return HttpResponse(status=303, headers={"Location": url})
+    return HttpResponseSeeOther(url)
