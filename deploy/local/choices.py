@@ -15,11 +15,8 @@ from readiness.lib.env import env_bool, env_int, env_str
 
 REDIS = "redis"
 SIMULATOR = "simulator"
+PORT_RANGE = {"minimum": 1, "maximum": 65_535}
 PEOPLE = "alice (its admin), bob (member), rita (reviewer), auditor (viewer) or admin (the whole site)"
-
-
-def _port(name: str, default: int) -> int:
-    return env_int(name, default, minimum=1, maximum=65_535)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +34,9 @@ class Choices:
     def read(cls) -> Self:
         """Raises ``ImproperlyConfigured`` or ``StartError`` for a value that cannot be used."""
         choices = cls(
-            port=_port("PORT", 8000),
-            simulator_port=_port("SIMULATOR_PORT", 8790),
-            redis_port=_port("READINESS_REDIS_PORT", DEFAULT_REDIS_PORT),
+            port=env_int("PORT", 8000, **PORT_RANGE),
+            simulator_port=env_int("SIMULATOR_PORT", 8790, **PORT_RANGE),
+            redis_port=env_int("READINESS_REDIS_PORT", DEFAULT_REDIS_PORT, **PORT_RANGE),
             embedded_redis=not env_str("REDIS_URL", ""),
             demo=env_bool("READINESS_DEMO", True),
             demo_password=env_str("READINESS_DEMO_PASSWORD", ""),

@@ -1,0 +1,1 @@
+"""What the container image adds to the code."""
