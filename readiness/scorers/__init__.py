@@ -1,0 +1,1 @@
+"""Pure scoring: an answer in, a score out; no database, no network."""
