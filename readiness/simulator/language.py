@@ -10,8 +10,8 @@ _WORD = re.compile(r"\w+(?:['’]\w+)?")
 _NUMBER = re.compile(r"(?<![\w.,])\d+(?:[.,]\d+)*")
 _CAPITALISED = re.compile(r"(?<![\w'’-])[A-Z][\w’'-]*(?:[ ][A-Z][\w’'-]*)*")
 _DIGITS = re.compile(r"\d+(?:[.,]\d+)*")
-_BREAK = re.compile(r"(?<=[.!?])(?P<closing>[\"')\]”]*)\s+(?=[\"'(\[“]?[A-Z0-9])|\s*\n\s*")
-_ABBREVIATION = re.compile(r"(?<!\w)(?:Mr|Mrs|Ms|Dr|Prof|St|No|vs|approx|e\.g|i\.e|[A-Z](?:\.[A-Z])*)\.$")
+_BREAK = re.compile(r"(?<=[.!?])(?P<closing>[\"')\]”]*)\s+(?=[\"'(\[“]?[A-Z0-9])|\n\s*")
+_ABBREVIATION = re.compile(r"(?<!\w)(?:Mr|Mrs|Ms|Dr|Prof|St|vs|approx|e\.g|i\.e|[A-Z](?:\.[A-Z])*)\.$")
 _LIST_MARKER = re.compile(r"\(?\d{1,3}(?:[.)]\s|\s\s)")
 _NEGATION = re.compile(r"\b(?:not|no|never|cannot|none|neither|nor|without)\b|\b\w+n['’]t\b", re.IGNORECASE)
 
@@ -39,9 +39,12 @@ def words(text: str) -> list[str]:
 def stem(word: str) -> str:
     """A crude common form: possessive, plural, -ed and -ing endings fall away from longer words."""
     word = word.removesuffix("'s").removesuffix("’s")
-    for ending, shortest in (("ing", 6), ("ies", 5), ("ed", 5), ("es", 5), ("s", 4)):
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    for ending, shortest in (("ing", 6), ("ed", 5), ("es", 5), ("s", 4)):
         if word.endswith(ending) and len(word) >= shortest and not word.endswith("ss"):
-            return word[: -len(ending)].rstrip("e")
+            word = word[: -len(ending)]
+            break
     return word.rstrip("e") if len(word) > 3 else word
 
 
@@ -99,21 +102,17 @@ def number_values(text: str) -> set[str]:
 def name_spans(sentence: str) -> list[tuple[int, int]]:
     """Where names stand: runs of capitalised words.
 
-    A single capitalised word that opens the sentence, or follows a colon, is not taken for a name: most are
-    ordinary words.
+    The word that opens the sentence, or follows a colon, is left out: most are ordinary words.
     """
     spans: list[tuple[int, int]] = []
     for match in _CAPITALISED.finditer(sentence):
         start, end = match.span()
-        opens = not sentence[:start].strip(" \"'([“") or sentence[:start].rstrip().endswith(
-            (":", ".", "!", "?")
-        )
-        first, _, rest = match.group().partition(" ")
-        if rest and first.lower() in STOPWORDS:
-            start, first, opens = start + len(first) + 1, rest, False
-        if (opens and not rest) or first.lower() in STOPWORDS or len(first) < 2:
-            continue
-        spans.append((start, end))
+        before = sentence[:start].rstrip(" \"'([“")
+        if not before or before.endswith((":", ".", "!", "?")):
+            start += len(match.group().partition(" ")[0]) + 1
+        name = sentence[start:end]
+        if len(name) > 1 and name.lower() not in STOPWORDS:
+            spans.append((start, end))
     return spans
 
 
