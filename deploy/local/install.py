@@ -1,4 +1,4 @@
-"""Make ``.venv`` hold exactly the pinned packages: ``python deploy/local/install.py requirements/local.txt``.
+"""Install the pinned packages: ``python deploy/local/install.py requirements/local.txt [environment]``.
 
 Runs on the machine's own Python, before any package is there: standard library only. The digest of the
 requirements file is kept in the environment, so that a start with nothing new to install costs milliseconds.
@@ -111,9 +111,9 @@ def run_pip(python: Path, requirements: Path) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Entry point; the one argument is the requirements file."""
-    (requirements,) = arguments
-    environment = ROOT / ".venv"
+    """Entry point: the requirements file and, unless it is ``.venv``, the environment's folder."""
+    requirements, *elsewhere = arguments
+    environment = Path(elsewhere[0]) if elsewhere else ROOT / ".venv"
     print(f"Checking the packages of {requirements} …", flush=True)
     try:
         installed = install(environment, ROOT / requirements)
