@@ -53,14 +53,17 @@ class RequestRecord(models.Model):
 
 
 class Grain(models.TextChoices):
+    """Width of a rollup's window. Minutes are kept for two days, quarters for eight, hours for good."""
+
     MINUTE = "minute", "Minute"
+    QUARTER = "quarter", "Quarter of an hour"
     HOUR = "hour", "Hour"
 
 
 class Rollup(models.Model):
     """Counts, sums and mergeable latency histograms of one window for one key."""
 
-    grain = models.CharField(max_length=6, choices=Grain)
+    grain = models.CharField(max_length=7, choices=Grain)
     start = models.DateTimeField()
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="rollups")
     deployment = models.ForeignKey(Deployment, null=True, on_delete=models.CASCADE, related_name="rollups")
