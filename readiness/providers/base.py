@@ -73,6 +73,8 @@ class ChatReply:
     """To the first content; None without streaming."""
     rate_limits: RateLimitHeaders = field(default_factory=RateLimitHeaders)
     http_status: int = 200
+    simulated: bool = False
+    """The reply came from the simulated AI service: it says so in the header ``x-simulated``."""
 
 
 class ProviderError(Exception):
@@ -154,6 +156,30 @@ class ConnectionReport:
     ok: bool
     message: str
     models: tuple[str, ...] = ()
+    """Model ids that the account offers; empty where nothing could be listed."""
+    simulated: bool = False
+
+
+class Endpoint(Protocol):
+    """Where a client connects, and as whom; every ``DeploymentSpec`` is one."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def base_url(self) -> str: ...
+
+    @property
+    def credential(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSpec:
+    """A provider account detached from the database, for calls that need no deployment."""
+
+    kind: str
+    base_url: str
+    credential: str = field(repr=False)
 
 
 class ProviderClient(Protocol):
@@ -206,19 +232,15 @@ class DeploymentSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PriceTable:
-    """Nano-dollars per unit on the day the spec was made; ``known`` is False where nobody knows the price."""
+class Rates:
+    """Nano-dollars per unit. Cached input tokens are a part of the input tokens, at a price of their own."""
 
-    known: bool
     input_token: float = 0.0
     cached_input_token: float = 0.0
     output_token: float = 0.0
     request: float = 0.0
-    source: str = ""
-    """Where the price comes from in words: ``genai-prices 0.2.3``, ``override from 2026-06-01``."""
 
     def cost_nanos(self, usage: Usage) -> int:
-        """Cost of one request; cached input tokens are a part of the input tokens."""
         fresh = usage.input_tokens - usage.cached_input_tokens
         total = (
             fresh * self.input_token
@@ -227,3 +249,22 @@ class PriceTable:
             + self.request
         )
         return round(total)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceTable(Rates):
+    """Prices on the day the spec was made; ``known`` is False where nobody knows the price."""
+
+    known: bool
+    long_inputs: tuple[tuple[int, Rates], ...] = ()
+    """(input tokens, rates), ascending: a request with more input tokens pays these rates throughout."""
+    source: str = ""
+    """Where the price comes from in words: ``genai-prices 0.2.3``, ``override from 2026-06-01``."""
+
+    def cost_nanos(self, usage: Usage) -> int:
+        """Cost of one request in nano-dollars."""
+        for above, rates in reversed(self.long_inputs):
+            if usage.input_tokens > above:
+                return rates.cost_nanos(usage)
+        # Named in full because a dataclass with slots is another class than the one ``super()`` remembers.
+        return Rates.cost_nanos(self, usage)

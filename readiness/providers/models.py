@@ -22,7 +22,8 @@ class ProviderAccount(models.Model):
     )
     name = models.CharField(max_length=100)
     kind = models.CharField(max_length=20, choices=ProviderKind, default=ProviderKind.OPENAI)
-    base_url = models.URLField("base URL", max_length=300, blank=True)
+    # Not a URLField: that one refuses the one-word host names of a private network, such as http://vllm:8000/v1.
+    base_url = models.CharField("base URL", max_length=300, blank=True)
     credential_encrypted = models.BinaryField(blank=True, default=b"", editable=False)
     """Fernet token of the API key; see ``readiness.lib.crypto``."""
     simulated = models.BooleanField(default=False)

@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=100)),
                 ('kind', models.CharField(choices=[('openai', 'OpenAI-compatible API'), ('recorded', 'Recorded outputs (imported)')], default='openai', max_length=20)),
-                ('base_url', models.URLField(blank=True, max_length=300, verbose_name='base URL')),
+                ('base_url', models.CharField(blank=True, max_length=300, verbose_name='base URL')),
                 ('credential_encrypted', models.BinaryField(blank=True, default=b'')),
                 ('simulated', models.BooleanField(default=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),

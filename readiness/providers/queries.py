@@ -1,0 +1,138 @@
+"""Reads: deployments as specs for a call, and rows for the provider pages."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from django.db.models import Prefetch, Q, QuerySet
+
+from readiness.lib import crypto
+from readiness.projects.models import Project
+from readiness.providers.base import (
+    AccountSpec,
+    BadCredentialError,
+    DeploymentSpec,
+    PriceTable,
+    Quota,
+)
+from readiness.providers.models import Deployment, PriceOverride, ProviderAccount
+from readiness.providers.prices import price_table
+
+
+def accounts_of(project: Project) -> QuerySet[ProviderAccount]:
+    """Accounts that the project may use: its own and those of the whole site."""
+    return ProviderAccount.objects.filter(Q(project=project) | Q(project=None))
+
+
+def deployments_of(project: Project) -> QuerySet[Deployment]:
+    """Active deployments that the project may call, its own and the site's, with their accounts."""
+    return Deployment.objects.filter(active=True, account__in=accounts_of(project)).select_related("account")
+
+
+def account_spec(account: ProviderAccount) -> AccountSpec:
+    """The account with its key in the clear. Raises ``BadCredentialError`` for a key that is unreadable."""
+    return AccountSpec(kind=account.kind, base_url=account.base_url, credential=_credential(account))
+
+
+def _credential(account: ProviderAccount) -> str:
+    try:
+        return crypto.decrypt(bytes(account.credential_encrypted))
+    except crypto.SecretUnreadableError as error:
+        raise BadCredentialError(str(error)) from error
+
+
+def deployment_spec(deployment_id: int, on: date) -> DeploymentSpec:
+    """All that a call to the deployment needs, at the prices of the day (UTC).
+
+    Raises ``Deployment.DoesNotExist``, and ``BadCredentialError`` when the key cannot be decrypted.
+    """
+    return specs_for([deployment_id], on)[deployment_id]
+
+
+def specs_for(deployment_ids: Iterable[int], on: date) -> dict[int, DeploymentSpec]:
+    """Specs by deployment id, in two queries however many they are. Raises as ``deployment_spec`` does."""
+    ids = list(dict.fromkeys(deployment_ids))
+    found = {
+        deployment.pk: deployment
+        for deployment in Deployment.objects.filter(pk__in=ids)
+        .select_related("account")
+        .prefetch_related("price_overrides")
+    }
+    missing = [pk for pk in ids if pk not in found]
+    if missing:
+        raise Deployment.DoesNotExist(f"There is no deployment {', '.join(map(str, missing))}.")
+    return {pk: _spec(found[pk], on) for pk in ids}
+
+
+def _spec(deployment: Deployment, on: date) -> DeploymentSpec:
+    account = deployment.account
+    return DeploymentSpec(
+        id=deployment.pk,
+        label=f"{account.name} · {deployment.name}",
+        kind=account.kind,
+        base_url=account.base_url,
+        credential=_credential(account),
+        model=deployment.model,
+        parameters=deployment.parameters,
+        max_output_tokens=deployment.max_output_tokens,
+        quota=Quota(
+            rpm=deployment.rpm,
+            tpm=deployment.tpm,
+            rpd=deployment.rpd,
+            concurrency=deployment.concurrency,
+        ),
+        simulated=account.simulated,
+        prices=prices_on(deployment, on),
+    )
+
+
+def prices_on(deployment: Deployment, on: date) -> PriceTable:
+    """The deployment's prices on the day. Prefetch ``price_overrides`` where there are several."""
+    return price_table(
+        kind=deployment.account.kind,
+        base_url=deployment.account.base_url,
+        model=deployment.model,
+        on=on,
+        overrides=deployment.price_overrides.all(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentRow:
+    deployment: Deployment
+    prices: PriceTable
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    account: ProviderAccount
+    has_key: bool
+    deployments: Sequence[DeploymentRow]
+
+
+def deployments_for_page(project: Project, on: date) -> list[AccountRow]:
+    """Every account that the project may use with all its deployments, the project's own accounts first."""
+    deployments = Deployment.objects.order_by("-active", "name").prefetch_related(
+        Prefetch("price_overrides", queryset=PriceOverride.objects.order_by("effective_from"))
+    )
+    accounts = accounts_of(project).prefetch_related(Prefetch("deployments", queryset=deployments))
+    return [
+        AccountRow(
+            account=account,
+            has_key=bool(account.credential_encrypted),
+            deployments=[
+                DeploymentRow(deployment=deployment, prices=prices_on(deployment, on))
+                for deployment in account.deployments.all()
+            ],
+        )
+        for account in sorted(accounts, key=lambda account: (account.project_id is None, account.name))
+    ]
+
+
+def is_used(deployment: Deployment) -> bool:
+    """Whether anything of any app refers to the deployment; deleting it would take that along or break it."""
+    return any(
+        relation.related_model._base_manager.filter(**{relation.field.name: deployment}).exists()
+        for relation in Deployment._meta.related_objects
+        if relation.related_model is not PriceOverride
+    )
