@@ -33,7 +33,7 @@ async def score(sample: Sample, complete: Complete, *, system: str, template: st
     or one that contradicts itself, abstains. Whatever ``complete`` raises goes through: a failed call is no
     verdict.
     """
-    if sample.source is None:
+    if not (sample.source or "").strip():
         return abstain("There is no source to check the answer against.")
     return read_verdict(await complete(system, _fill(template, sample)), sample.answer)
 

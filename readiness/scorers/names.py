@@ -1,6 +1,7 @@
 """Names in English text: capitalised words within a sentence, and identifiers such as B12."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
 
@@ -27,6 +28,10 @@ class Names:
         self._stems = frozenset(map(stem, set(words)))
 
     @cached_property
+    def _vocabulary(self) -> list[str]:
+        return sorted(set(self._words))
+
+    @cached_property
     def _initials(self) -> str:
         return "".join(word[0] for word in self._words)
 
@@ -45,11 +50,18 @@ class Names:
         return all(stem(word) in self._stems or self._has_abbreviation(word) for word in _name_words(name))
 
     def _has_abbreviation(self, word: str) -> bool:
-        return len(word) >= _SHORTEST_ABBREVIATION and any(
-            other.startswith(word) or word.startswith(other)
-            for other in self._words
-            if len(other) >= _SHORTEST_ABBREVIATION
-        )
+        if len(word) < _SHORTEST_ABBREVIATION:
+            return False
+        position = bisect_left(self._vocabulary, word)
+        if position < len(self._vocabulary) and self._vocabulary[position].startswith(word):
+            return True
+        beginnings = (word[:length] for length in range(_SHORTEST_ABBREVIATION, len(word)))
+        return any(_contains(self._vocabulary, beginning) for beginning in beginnings)
+
+
+def _contains(ordered: list[str], word: str) -> bool:
+    position = bisect_left(ordered, word)
+    return position < len(ordered) and ordered[position] == word
 
 
 def unsupported_names(text: str, source: Names) -> Iterator[tuple[int, int]]:

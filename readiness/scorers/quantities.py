@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-_LIST_NUMBER = re.compile(r"^[ \t]*\(?\d{1,3}[.):](?=\s)", re.MULTILINE)
+_LIST_NUMBER = re.compile(r"^[ \t]*(?:[Pp]assage +\d+:|(?:[Ss]tep +|\()?\d{1,3}[.):](?!\d))", re.MULTILINE)
 _PASSAGE_NUMBER = re.compile(
     r"(?:[Pp]assage|[Ss]ource|[Dd]ocument|[Ss]tep)s?\s+\d+(?:\s*(?:,|and|&|or)\s*\d+)*|\[\d+\]"
 )
@@ -41,7 +41,7 @@ _MONTHS = _spellings(
     "jan january | feb february | mar march | apr april | may | jun june | jul july | aug august"
     "| sep sept september | oct october | nov november | dec december"
 )
-_UNITS = _MONTHS | _spellings(
+_UNITS = _spellings(
     "sec secs second seconds | min mins minute minutes | hr hrs hour hours | day days | week weeks"
     "| month months | year years | mm millimeter millimeters millimetre millimetres"
     "| cm centimeter centimeters centimetre centimetres | m meter meters metre metres"
@@ -90,18 +90,18 @@ class Quantities:
 
 
 def find_quantities(text: str) -> Iterator[Quantity]:
-    """The numbers in digits of a text without enumerations."""
+    """The numbers in digits of a text."""
     for match in _NUMBER.finditer(text):
         value = _value(match.group())
         unit, end = _unit_after(text, match.end())
         if unit is None and len(value) <= 2:
             before = _MONTH_BEFORE.search(text, max(0, match.start() - _MONTH_REACH), match.start())
-            unit = _MONTHS.get(before.group(1).lower()) if before else None
+            unit = _month(before.group(1)) if before else None
         yield Quantity(match.start(), end, value, unit)
 
 
 def find_worded_quantities(text: str) -> Iterator[Quantity]:
-    """The numbers in words before a unit (``two hours``); the ``two`` of ``two ways`` counts what the text lists."""
+    """The numbers in words before a unit: ``two hours``. The ``two`` of ``two ways`` only counts a list."""
     for match in _LETTERS.finditer(text):
         word = match.group().lower()
         if word in NUMBER_WORDS:
@@ -113,13 +113,24 @@ def find_worded_quantities(text: str) -> Iterator[Quantity]:
 def _unit_after(text: str, position: int) -> tuple[str | None, int]:
     """The unit that stands at the position, and where it ends; None and the position itself without one."""
     match = _UNIT_AFTER.match(text, position)
-    unit = _UNITS.get(match.group(1).lower().replace(" ", "")) if match else None
-    return (unit, match.end()) if match and unit else (None, position)
+    if match is None:
+        return None, position
+    unit = _month(match.group(1)) or _UNITS.get(match.group(1).lower().replace(" ", ""))
+    return (unit, match.end()) if unit else (None, position)
 
 
-def without_enumerations(text: str) -> str:
-    """The text with list numbers and passage numbers, which state nothing, blanked out; positions stay."""
-    text = _LIST_NUMBER.sub(_blank, text)
+def _month(word: str) -> str | None:
+    """The month of that name; ``may`` and ``march`` in small letters are none."""
+    return _MONTHS.get(word.lower()) if word[0].isupper() else None
+
+
+def without_list_numbers(text: str) -> str:
+    """The text with the numbers that only count its lines blanked out; all positions stay."""
+    return _LIST_NUMBER.sub(_blank, text)
+
+
+def without_references(text: str) -> str:
+    """The text with the numbers by which it refers to passages and steps blanked out; all positions stay."""
     return _PASSAGE_NUMBER.sub(_blank, text)
 
 

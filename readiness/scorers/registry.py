@@ -38,7 +38,7 @@ _SPECS = (
         name="token_f1",
         version="1",
         title="Token F1",
-        description="Overlap of the answer's words with the reference's: harmonic mean of precision and recall.",
+        description="Overlap of the answer's words with the reference's: mean of precision and recall.",
         kind=Kind.OFFLINE,
         higher_is_better=True,
         low=0,
@@ -66,7 +66,10 @@ _SPECS = (
         name="unsupported_words",
         version="1",
         title="Unsupported words (share)",
-        description="Share of the answer's content words that the source does not have. English; ranks, never decides.",
+        description=(
+            "Share of the answer's content words that the source does not have. English; ranks what to look "
+            "at first, never decides."
+        ),
         kind=Kind.OFFLINE,
         higher_is_better=False,
         low=0,
@@ -80,8 +83,8 @@ _SPECS = (
         version="1",
         title="Unsupported words (number)",
         description=(
-            "Number of the answer's content words that the source does not have. Ranks better than the share, "
-            "but only among answers to like tasks. English; never decides."
+            "Number of the answer's content words that the source does not have. Ranks better than the share "
+            "among answers to like tasks. English; never decides."
         ),
         kind=Kind.OFFLINE,
         higher_is_better=False,
@@ -96,8 +99,8 @@ _SPECS = (
         version="1",
         title="Judge: supported by the source",
         description=(
-            "A model reads source and answer and says whether the source supports it. Advisory until people have "
-            "checked enough of its verdicts."
+            "A model reads source and answer and says whether the one supports the other. Advisory until "
+            "people have checked enough of its verdicts."
         ),
         kind=Kind.JUDGE,
         higher_is_better=True,

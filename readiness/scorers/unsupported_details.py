@@ -9,7 +9,8 @@ from readiness.scorers.quantities import (
     Quantities,
     find_quantities,
     find_worded_quantities,
-    without_enumerations,
+    without_list_numbers,
+    without_references,
 )
 from readiness.scorers.text import is_mostly_latin, words
 from readiness.scorers.verbatim import Verbatim
@@ -21,7 +22,7 @@ class _Source:
     """A source read once for all answers that rest on it."""
 
     def __init__(self, text: str) -> None:
-        text = without_enumerations(text)
+        text = without_list_numbers(text)
         found = words(text)
         self.quantities = Quantities(text, found)
         self.names = Names(text, found)
@@ -41,7 +42,7 @@ def score(sample: Sample) -> Score:
         return abstain("The answer is empty.")
     if not is_mostly_latin(sample.answer):
         return abstain("The answer is not in Latin letters, which is all that this scorer reads.")
-    answer = without_enumerations(sample.answer)
+    answer = without_references(without_list_numbers(sample.answer))
     source = _read(f"{sample.source}\n{sample.question}")
     found = {
         (quantity.start, quantity.end): quantity.kind

@@ -32,9 +32,9 @@ class Verbatim:
     """The sentences of a source by what is left when negations, numbers and names are taken out."""
 
     def __init__(self, text: str) -> None:
-        self._sentences: dict[str, list[str]] = {}
+        self._sentences: dict[str, dict[str, None]] = {}
         for _, sentence in _statements(text):
-            self._sentences.setdefault(_skeleton(sentence), []).append(sentence)
+            self._sentences.setdefault(_skeleton(sentence), {})[sentence.strip()] = None
 
     def alterations(self, answer: str) -> Iterator[tuple[int, int, str]]:
         """Start, end and kind of what an answer's sentence changed in the source's sentence.
@@ -43,8 +43,10 @@ class Verbatim:
         """
         for start, sentence in _statements(answer):
             skeleton = _skeleton(sentence)
-            originals = self._sentences.get(skeleton, ())
-            if originals and sum(map(str.isalpha, skeleton.split())) >= _FEWEST_WORDS:
+            originals = self._sentences.get(skeleton, {})
+            if not originals or sentence.strip() in originals:
+                continue
+            if sum(map(str.isalpha, skeleton.split())) >= _FEWEST_WORDS:
                 found = min((_differences(sentence, original) for original in originals), key=len)
                 yield from ((start + first, start + last, kind) for first, last, kind in found)
 

@@ -26,12 +26,12 @@ class Method(StrEnum):
     DELONG = "delong/1"
 
     @property
-    def title(self) -> str:
+    def label(self) -> str:
         """The method's name as people write it."""
-        return _TITLES[self]
+        return _LABELS[self]
 
 
-_TITLES = {
+_LABELS = {
     Method.WILSON: "Wilson score",
     Method.CLOPPER_PEARSON: "Clopper–Pearson (exact)",
     Method.CONFIDENCE_SEQUENCE: "confidence sequence (valid at every look)",

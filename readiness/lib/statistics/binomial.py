@@ -70,7 +70,7 @@ def beta_quantile(probability: float, a: float, b: float) -> float:
 
 
 def at_least(k: float, n: float, p: float) -> float:
-    """P(X ≥ k) for X binomial(n, p). A real k or n interpolates between whole ones, as the beta function does."""
+    """P(X ≥ k) for X binomial(n, p). A real k or n interpolates between whole ones, by the beta function."""
     if k <= 0:
         return 1.0
     if k > n:

@@ -22,7 +22,7 @@ class SamplePlan:
     more: int
     """Samples beyond those at hand."""
     power: float
-    """Chance that ``n`` new samples, drawn at the observed rate, pass; near a half unless more was asked for."""
+    """Chance that ``n`` new samples at the observed rate pass; near a half unless more was asked for."""
 
 
 def zero_failure_n(bound: float, *, level: float = GATE_LEVEL) -> int:
@@ -108,7 +108,7 @@ class _Bar:
             return at_least(successes, n, self.threshold) <= 1 - self.level
         if self.method is Method.CONFIDENCE_SEQUENCE:
             return log_evidence(successes, n - successes, self.threshold) >= -math.log1p(-self.level)
-        raise ValueError(f"Sizes are not planned for {self.method.title}.")
+        raise ValueError(f"Sizes are not planned for {self.method.label}.")
 
     def fewest(self, n: int) -> int:
         """The fewest successes in ``n`` that pass; n + 1 where all are too few."""

@@ -68,6 +68,6 @@ def estimate_rate(
     if n < 1:
         raise ValueError("A rate needs at least one sample.")
     if method not in _INTERVALS:
-        raise ValueError(f"{method.title} does not give bounds for a rate.")
+        raise ValueError(f"{method.label} does not give bounds for a rate.")
     interval = _INTERVALS[method](successes, n, level=level)
     return Estimate(successes / n, n, interval.low, interval.high, method)

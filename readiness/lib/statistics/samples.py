@@ -22,8 +22,8 @@ def estimate_mean(
 
     Values without any variation give an interval of width zero, which says more about the bootstrap than
     about the truth: use ``estimate_rate`` for scores that are 0 or 1. One value gives infinite bounds. On a
-    small skewed sample the upper bound is too low: measured on lognormal values (sigma 1) it misses the mean in
-    10 % of samples of 20, 8 % of 50 and 5 % of 100 instead of 2.5 %.
+    small skewed sample the upper bound is too low: measured on lognormal values (sigma 1) it misses the mean
+    in 10 % of samples of 20, 8 % of 50 and 5 % of 100 instead of 2.5 %.
     """
     check_level(level)
     sample = _checked(values)
