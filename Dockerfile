@@ -28,4 +28,4 @@ USER readiness
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOST=0.0.0.0 PORT=8000
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s CMD ["python", "/usr/local/bin/healthcheck"]
-CMD ["sh", "-c", "exec uvicorn readiness.asgi:application --host \"$HOST\" --port \"$PORT\" --no-access-log --timeout-graceful-shutdown 3"]
+CMD ["sh", "-c", "exec uvicorn readiness.asgi:application --host \"$HOST\" --port \"$PORT\" --log-level warning --no-access-log --timeout-graceful-shutdown 3"]

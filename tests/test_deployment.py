@@ -1,5 +1,6 @@
 """The files that package the product agree with each other; no container engine is needed to know that."""
 
+import os
 import re
 import subprocess
 import sys
@@ -11,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 import yaml
+from django.conf import settings
+from django_rq import get_queue
 from honcho.environ import parse_procfile
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -63,6 +67,28 @@ def test_services_run_the_commands_of_the_procfile(services: dict[str, Any]) -> 
     processes = parse_procfile(text("Procfile")).processes
     expected = {name: command for name, command in processes.items() if name not in LOCAL_ONLY}
     assert {name: plain_command(services[name]["command"]) for name in expected} == expected
+
+
+def worker_commands() -> list[str]:
+    processes = parse_procfile(text("Procfile")).processes
+    return [command for name, command in processes.items() if name.startswith("worker-")]
+
+
+def queues_of(command: str) -> list[str]:
+    return re.findall(r"rqworker ((?:\w+ )+)", command)[0].split()
+
+
+def test_every_queue_has_one_worker_that_serves_it() -> None:
+    served = [queue for command in worker_commands() for queue in queues_of(command)]
+    assert sorted(served) == sorted(settings.RQ_QUEUES)
+
+
+@pytest.mark.parametrize("command", worker_commands())
+def test_worker_command_runs_jobs_of_its_queues(command: str, redis_server: "redis.Redis[str]") -> None:
+    jobs = [get_queue(queue).enqueue("readiness.lib.money.nanos", "1") for queue in queues_of(command)]
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    subprocess.run(["sh", "-c", f"{command} --burst"], cwd=ROOT, env=environment, check=True)
+    assert [job.return_value() for job in jobs] == [1_000_000_000] * len(jobs)
 
 
 def test_image_runs_the_web_process_by_default() -> None:

@@ -61,6 +61,7 @@ def install(environment: Path, requirements: Path, *, free: Callable[[Path], int
     if usable and stamp.exists() and stamp.read_text(encoding="utf-8") == digest:
         return False
     require_space(environment.parent, NEEDED_BYTES, free=free)
+    print(f"Installing the packages of {requirements.name}; the first time this takes a minute …", flush=True)
     if not usable:
         create(environment)
     forget_outdated(environment, requirements.parent)
@@ -114,13 +115,11 @@ def main(arguments: list[str]) -> int:
     """Entry point: the requirements file and, unless it is ``.venv``, the environment's folder."""
     requirements, *elsewhere = arguments
     environment = Path(elsewhere[0]) if elsewhere else ROOT / ".venv"
-    print(f"Checking the packages of {requirements} …", flush=True)
     try:
-        installed = install(environment, ROOT / requirements)
+        install(environment, ROOT / requirements)
     except InstallError as error:
         print(error, file=sys.stderr)
         return 1
-    print("Packages installed." if installed else "Nothing to install.", flush=True)
     return 0
 
 
