@@ -76,6 +76,6 @@ def _best_sentences(question: str, found: Sequence[str]) -> tuple[list[str], flo
         return sum(weight[stem] for stem in stems[number] & missing) / total
 
     second = max(range(len(found)), key=added)
-    if overlap >= _ENOUGH_OVERLAP and added(second) >= _SECOND_SENTENCE:
+    if added(second) >= _SECOND_SENTENCE:
         return [found[number] for number in sorted((best, second))], overlap
     return [found[best]], overlap

@@ -53,6 +53,10 @@ def test_alter_keeps_decimals() -> None:
     assert all(after.endswith(".50") for after in kept_form("Paid 14.50") if "true" not in after)
 
 
+def test_alter_keeps_leading_zeros() -> None:
+    assert all(len(after) == 3 for after in kept_form("bay 007") if after.isdigit())
+
+
 def test_alter_keeps_a_year_close() -> None:
     years = {int(after) for after in kept_form("since 2019") if after.isdigit()}
     assert years

@@ -68,7 +68,7 @@ async def test_request_beyond_the_context_is_a_400(simulate: Simulate) -> None:
 
 async def test_answer_at_temperature_zero_is_always_the_same(simulate: Simulate) -> None:
     client = simulate(hallucination_rate=0.5)
-    assert len({said(await ask(client)) for _ in range(20)}) == 1
+    assert len({said(await ask(client, seed=seed)) for seed in (None, *range(20))}) == 1
 
 
 async def test_same_seed_gives_the_same_answers_in_another_process(simulate: Simulate) -> None:
