@@ -1,16 +1,32 @@
 """Reads of datasets."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
 
-from readiness.datasets.models import Dataset, DatasetVersion, RecordedOutput
+from readiness.datasets.models import Dataset, DatasetVersion, Example, RecordedOutput
 from readiness.projects.models import Project
 
 
 def datasets_of(project: Project) -> QuerySet[Dataset]:
-    """The project's datasets with ``version_count``."""
-    return Dataset.objects.filter(project=project).annotate(version_count=Count("versions"))
+    """The project's datasets with ``version_count``, ``last_import`` and the newest's ``example_count``."""
+    newest = DatasetVersion.objects.filter(dataset=OuterRef("pk")).order_by("-number")
+    return Dataset.objects.filter(project=project).annotate(
+        version_count=Count("versions"),
+        last_import=Max("versions__created_at"),
+        example_count=Subquery(newest.values("example_count")[:1]),
+    )
+
+
+def dataset_named(project: Project, name: str) -> Dataset | None:
+    """The project's dataset with this slug or, failing that, this name."""
+    found = Dataset.objects.filter(Q(slug=name) | Q(name=name), project=project)
+    return min(found, key=lambda dataset: dataset.slug != name, default=None)
+
+
+def latest_version(dataset: Dataset) -> DatasetVersion | None:
+    return dataset.versions.order_by("-number").first()
 
 
 def versions_of(project: Project) -> QuerySet[DatasetVersion]:
@@ -38,3 +54,55 @@ def recorded_models(version: DatasetVersion) -> list[str]:
         .distinct()
         .order_by("model")
     )
+
+
+def find_examples(
+    version: DatasetVersion, *, words: str = "", stratum: str | None = None
+) -> QuerySet[Example]:
+    """The version's examples in its order. ``words`` must occur in the question, source, reference or id as
+    they are, upper or lower case; ``stratum`` None means all, the empty text those without one.
+    """
+    examples = version.examples.order_by("position").annotate(output_count=Count("recorded_outputs"))
+    if words:
+        examples = examples.filter(
+            Q(question__icontains=words)
+            | Q(source__icontains=words)
+            | Q(reference__icontains=words)
+            | Q(uid__icontains=words)
+        )
+    return examples if stratum is None else examples.filter(stratum=stratum)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelLabels:
+    """What people found in one model's recorded outputs."""
+
+    model: str
+    outputs: int
+    labelled: int
+    hallucinated: int
+
+    @property
+    def share(self) -> float | None:
+        """Share of the labelled outputs that people found hallucinated; None without a label."""
+        return self.hallucinated / self.labelled if self.labelled else None
+
+
+def labels_by_model(version: DatasetVersion) -> list[ModelLabels]:
+    """Counts of recorded outputs and of human labels, by model."""
+    rows = (
+        RecordedOutput.objects.filter(example__version=version)
+        .values("model")
+        .annotate(
+            outputs=Count("id"),
+            labelled=Count("hallucinated"),
+            found=Count("id", filter=Q(hallucinated=True)),
+        )
+        .order_by("model")
+    )
+    return [
+        ModelLabels(
+            model=row["model"], outputs=row["outputs"], labelled=row["labelled"], hallucinated=row["found"]
+        )
+        for row in rows
+    ]
