@@ -1,5 +1,7 @@
-from django.urls import URLPattern
+from django.urls import path
+
+from readiness.telemetry import views
 
 app_name = "telemetry"
 
-urlpatterns: list[URLPattern] = []
+urlpatterns = [path("", views.traffic_page, name="traffic")]

@@ -1,0 +1,167 @@
+"""Reads of traffic, from rollups wherever a range is longer than a run."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db.models import Count, Q, QuerySet, Sum
+
+from readiness.lib.events import Outcome
+from readiness.lib.histogram import Histogram
+from readiness.projects.models import Project, Tier
+from readiness.providers.models import Deployment
+from readiness.telemetry.models import Grain, RequestRecord, Rollup
+from readiness.telemetry.ranges import Range
+from readiness.telemetry.tallies import window_start
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """What the traffic page is narrowed to; empty means everything."""
+
+    deployment_id: int | None = None
+    tier: str = ""
+    purpose: str = ""
+
+
+@dataclass(slots=True)
+class Window:
+    """One window of the charts, all keys together. Counts, nano-dollars and histograms of milliseconds."""
+
+    start: datetime
+    requests: int = 0
+    delivered: int = 0
+    failed: int = 0
+    orphaned: int = 0
+    attempts: int = 0
+    upstream_429: int = 0
+    refused: int = 0
+    absorbed: int = 0
+    cost_by_deployment: dict[int | None, int] = field(default_factory=lambda: defaultdict(int))
+    latency: Histogram = field(default_factory=Histogram)
+    queue_wait: Histogram = field(default_factory=Histogram)
+
+    @property
+    def cost_nanos(self) -> int:
+        return sum(self.cost_by_deployment.values())
+
+
+_COUNTS = ("requests", "delivered", "failed", "orphaned", "attempts", "upstream_429", "refused", "absorbed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """All that the traffic page shows of one range."""
+
+    windows: Sequence[Window]
+    total: Window
+    deployments: dict[int | None, str]
+    """Names of the deployments that cost something, by id."""
+    simulated: bool
+    """True when any of it comes from the simulated AI service."""
+
+    @property
+    def is_empty(self) -> bool:
+        return self.total.requests == 0 and self.total.attempts == 0
+
+
+def traffic(project: Project, chosen: Range, filters: Filters, now: datetime) -> Traffic:
+    """Windows and totals of a range; one query for the rollups and one for the names."""
+    starts = chosen.windows(now)
+    windows = {start: Window(start) for start in starts}
+    total = Window(starts[0])
+    for row in _rollups(project, chosen.grain, starts[0], filters).iterator(chunk_size=2_000):
+        if window := windows.get(row.start):
+            _add(window, row)
+            _add(total, row)
+    used = Deployment.objects.filter(pk__in=[pk for pk in total.cost_by_deployment if pk])
+    rows = list(used.values_list("pk", "name", "account__simulated"))
+    return Traffic(
+        windows=list(windows.values()),
+        total=total,
+        deployments={pk: name for pk, name, _ in rows} | {None: "Deleted deployments"},
+        simulated=any(simulated for _, _, simulated in rows),
+    )
+
+
+def _rollups(project: Project, grain: Grain, since: datetime, filters: Filters) -> QuerySet[Rollup]:
+    rows = Rollup.objects.filter(project=project, grain=grain, start__gte=since).defer("ttft")
+    if filters.deployment_id:
+        rows = rows.filter(deployment_id=filters.deployment_id)
+    if filters.tier:
+        rows = rows.filter(tier=filters.tier)
+    if filters.purpose:
+        rows = rows.filter(purpose=filters.purpose)
+    return rows
+
+
+def _add(window: Window, row: Rollup) -> None:
+    for name in _COUNTS:
+        setattr(window, name, getattr(window, name) + getattr(row, name))
+    window.cost_by_deployment[row.deployment_id] += row.cost_nanos
+    window.latency.merge(Histogram.from_json(row.latency))
+    window.queue_wait.merge(Histogram.from_json(row.queue_wait))
+
+
+def filter_choices(project: Project) -> dict[str, Iterable[tuple[str, str]]]:
+    """What the filters of the traffic page offer."""
+    deployments = Deployment.objects.filter(
+        Q(account__project=project) | Q(account__project=None), rollups__project=project
+    ).distinct()
+    return {
+        "deployments": [(str(pk), name) for pk, name in deployments.values_list("pk", "name")],
+        "tiers": list(Tier.objects.values_list("slug", "name")),
+    }
+
+
+def spend_nanos(project: Project, since: datetime) -> int:
+    """Spend from the hour that ``since`` lies in."""
+    rows = Rollup.objects.filter(
+        project=project, grain=Grain.HOUR, start__gte=window_start(since, Grain.HOUR)
+    )
+    return rows.aggregate(nanos=Sum("cost_nanos"))["nanos"] or 0
+
+
+def upstream_429_count(project: Project, deployment: Deployment, since: datetime) -> tuple[int, int]:
+    """(429s from the provider, attempts that reached it) since the hour that ``since`` lies in."""
+    rows = Rollup.objects.filter(
+        project=project,
+        deployment=deployment,
+        grain=Grain.HOUR,
+        start__gte=window_start(since, Grain.HOUR),
+    )
+    sums = rows.aggregate(limited=Sum("upstream_429"), attempts=Sum("attempts"))
+    return sums["limited"] or 0, sums["attempts"] or 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerLine:
+    """What the records say of one deployment in one run, to be held against the provider's own ledger."""
+
+    deployment_id: int | None
+    attempts: int
+    orphans: int
+    upstream_429: int
+    input_tokens: int
+    output_tokens: int
+
+
+def run_ledger(run_id: str) -> list[LedgerLine]:
+    """Attempts that reached a provider for a run, by deployment, from the raw records. Orphans are apart:
+    their tokens are estimates and are left out of the sums."""
+    settled = ~Q(outcome=Outcome.ORPHANED)
+    rows = (
+        RequestRecord.objects.filter(run_id=run_id)
+        .exclude(outcome__in=[Outcome.REFUSED, Outcome.EXPIRED])
+        .values("deployment_id")
+        .annotate(
+            attempts=Count("id", filter=settled),
+            orphans=Count("id", filter=Q(outcome=Outcome.ORPHANED)),
+            upstream_429=Count("id", filter=Q(http_status=429)),
+            input_tokens=Sum("input_tokens", filter=settled, default=0),
+            output_tokens=Sum("output_tokens", filter=settled, default=0),
+        )
+        .order_by("deployment_id")
+    )
+    return [LedgerLine(**row) for row in rows]
