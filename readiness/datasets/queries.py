@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
+from django.db import DEFAULT_DB_ALIAS
+from django.db.models import Count, Max, OuterRef, Q, QuerySet, RestrictedError, Subquery
+from django.db.models.deletion import Collector
 
 from readiness.datasets.models import Dataset, DatasetVersion, Example, RecordedOutput
 from readiness.projects.models import Project
@@ -71,6 +73,31 @@ def find_examples(
             | Q(uid__icontains=words)
         )
     return examples if stratum is None else examples.filter(stratum=stratum)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StratumShare:
+    """How much of a version one stratum is."""
+
+    name: str
+    count: int
+    share: float
+
+
+def strata_of(version: DatasetVersion) -> list[StratumShare]:
+    """The version's strata, largest first; the empty name stands for examples without one."""
+    counts = sorted(version.strata.items(), key=lambda item: (-item[1], item[0]))
+    total = max(version.example_count, 1)
+    return [StratumShare(name=name, count=count, share=count / total) for name, count in counts]
+
+
+def is_used(dataset: Dataset) -> bool:
+    """Whether something outside the dataset, such as a run, needs it, so that it cannot be deleted."""
+    try:
+        Collector(using=DEFAULT_DB_ALIAS, origin=dataset).collect([dataset])
+    except RestrictedError:
+        return True
+    return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,15 @@ class Reading:
         return dict(Counter(draft.stratum for draft in self.drafts).most_common())
 
 
+def read_columns(path: Path, file_format: str) -> list[str]:
+    """The columns of the file's first rows; empty where nothing can be read."""
+    return _columns(islice(read_rows(path, file_format, IssueLog()), ROWS_FOR_GUESS))
+
+
+def _columns(rows: Iterable[Row]) -> list[str]:
+    return list(dict.fromkeys(column for row in rows for column in row.fields))
+
+
 def read_examples(
     path: Path, file_format: str, mapping: FieldMapping | None = None, *, name: str = ""
 ) -> Reading:
@@ -38,7 +47,7 @@ def read_examples(
     log = IssueLog()
     rows = read_rows(path, file_format, log, name)
     first = list(islice(rows, ROWS_FOR_GUESS))
-    columns = list(dict.fromkeys(column for row in first for column in row.fields))
+    columns = _columns(first)
     reading = Reading(columns=columns, mapping=mapping or guess(columns), log=log)
     if first and (problem := _mapping_problem(reading)):
         log.stop(1 if file_format == "csv" else first[0].number, problem)

@@ -1,6 +1,8 @@
 """What the import commands share: the project, the report of issues, refusals in plain words."""
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError, CommandParser
+from django.core.validators import validate_slug
 
 from readiness.datasets.importers.base import Issue
 from readiness.projects.models import Project
@@ -17,15 +19,21 @@ def add_project(parser: CommandParser) -> None:
     )
 
 
-def find_project(slug: str, *, create: bool) -> Project:
-    """The project. Raises CommandError, with the slugs that exist, where it is missing."""
-    project = Project.objects.filter(slug=slug).first()
-    if project:
-        return project
-    if create:
-        return Project.objects.create(name=slug, slug=slug)
+def check_project(slug: str, *, create: bool) -> None:
+    """Raises CommandError, with the slugs that exist, for a project that is missing and not to be made."""
+    if create or Project.objects.filter(slug=slug).exists():
+        return
     known = ", ".join(Project.objects.order_by("slug").values_list("slug", flat=True)) or "none"
     raise CommandError(f"There is no project “{slug}”. Projects: {known}. Add --create-project to make it.")
+
+
+def obtain_project(slug: str) -> Project:
+    """The project, made where it is missing; ``check_project`` has said that this is wanted."""
+    try:
+        validate_slug(slug)
+    except ValidationError as error:
+        raise CommandError("A project's slug has letters, digits, hyphens and underscores only.") from error
+    return Project.objects.get_or_create(slug=slug, defaults={"name": slug})[0]
 
 
 def check_name(name: str) -> str:

@@ -29,11 +29,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--leave-out-bad-rows", action="store_true", help="import the rows without issues"
         )
-        parser.add_argument(
-            "--dry-run", action="store_true", help="say what would be imported, write nothing"
-        )
+        parser.add_argument("--dry-run", action="store_true", help="say what would be imported")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        arguments.check_project(options["project"], create=options["create_project"])
         path: Path = options["file"]
         file_format = format_of(path.name)
         if file_format is None:
@@ -46,7 +45,7 @@ class Command(BaseCommand):
         if options["dry_run"]:
             self._report(preview)
             return
-        project = arguments.find_project(options["project"], create=options["create_project"])
+        project = arguments.obtain_project(options["project"])
         try:
             result = import_examples(
                 project=project,

@@ -24,11 +24,10 @@ class Command(BaseCommand):
         parser.add_argument("outputs", type=Path, metavar="FILE", help="the recorded outputs; may be gzip")
         parser.add_argument("--sources", type=Path, help="ragtruth: the file of sources; may be gzip")
         parser.add_argument("--dataset", default="", metavar="NAME", help="default: the file's name")
-        parser.add_argument(
-            "--dry-run", action="store_true", help="say what would be imported, write nothing"
-        )
+        parser.add_argument("--dry-run", action="store_true", help="say what would be imported")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        arguments.check_project(options["project"], create=options["create_project"])
         path: Path = options["outputs"]
         name = arguments.check_name(options["dataset"] or path.name.split(".")[0].removesuffix("_responses"))
         recording = _read(options["format"], path, options["sources"])
@@ -37,7 +36,7 @@ class Command(BaseCommand):
         if options["dry_run"]:
             self.stdout.write(f"{_counts(recording)} can be imported. Nothing was written.")
             return
-        project = arguments.find_project(options["project"], create=options["create_project"])
+        project = arguments.obtain_project(options["project"])
         try:
             result = import_recorded_outputs(
                 project=project,
