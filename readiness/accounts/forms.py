@@ -15,7 +15,7 @@ class SignInForm(AuthenticationForm):
     """Username and password; refuses further guesses after too many wrong ones."""
 
     error_messages = {
-        "invalid_login": "Username and password do not fit together. Both tell capitals from small letters.",
+        "invalid_login": "Wrong username or password. Capital letters matter in both.",
         "inactive": "This account was deactivated. Ask a site admin.",
         "blocked": "Too many wrong passwords. Wait 15 minutes, or ask a site admin for a new password.",
     }

@@ -16,7 +16,8 @@ def projects_of(user: User) -> QuerySet[Project]:
 def project_rows(user: User) -> QuerySet[Project]:
     """``projects_of`` with ``own_role`` (None for a site admin who is no member) and ``people``, a count."""
     own = Membership.objects.filter(project=OuterRef("pk"), user=user).values("role")
-    return projects_of(user).annotate(own_role=Subquery(own), people=Count("memberships"))
+    rows = projects_of(user).annotate(own_role=Subquery(own), people=Count("memberships"))
+    return rows.order_by("name", "pk")
 
 
 def members_of(project: Project) -> QuerySet[Membership]:

@@ -40,7 +40,7 @@ def test_sign_in_does_not_lead_to_another_site(client, dora):
 def test_sign_in_with_a_wrong_password_says_so_once_for_the_form(client, dora):
     response = sign_in(client, password="wrong")
     assert response.context["form"].non_field_errors() == [
-        "Username and password do not fit together. Both tell capitals from small letters."
+        "Wrong username or password. Capital letters matter in both."
     ]
 
 

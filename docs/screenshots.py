@@ -1,0 +1,109 @@
+"""Takes the pictures of docs/images from a running site with the demo: wide, narrow, and dark.
+
+    python docs/screenshots.py --url http://127.0.0.1:8000 --user alice --password … [name …]
+
+Needs Chromium (``apt-get install chromium``) and the test dependencies. A page whose address is not known before
+the demo has run is reached from another one by ``follow``, the CSS selector of a link.
+"""
+
+import argparse
+import shutil
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+IMAGES = Path(__file__).parent / "images"
+PROJECT = "handbook-assistant"
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One page. ``{project}`` in the path is the demo's slug; ``wait_for`` must be visible before the picture."""
+
+    name: str
+    path: str
+    follow: str = ""
+    wait_for: str = "main h1"
+
+
+SHOTS = (
+    Shot("projects", "/"),
+    Shot("overview", "/p/{project}/"),
+    Shot("step", "/p/{project}/steps/3/"),
+    Shot("run", "/p/{project}/benchmarks/", follow="main table a"),
+    Shot("traffic", "/p/{project}/traffic/", wait_for=".js-plotly-plot"),
+    Shot("review", "/p/{project}/reviews/"),
+    Shot("limits", "/p/{project}/limits/"),
+)
+
+
+@dataclass(frozen=True)
+class Look:
+    """One window: its suffix in the file's name, its size, its colour scheme."""
+
+    suffix: str
+    width: int
+    height: int
+    scheme: str = "light"
+
+
+LOOKS = (Look("", 1440, 900), Look("-narrow", 390, 844), Look("-dark", 1440, 900, "dark"))
+
+
+def sign_in(page: Page, user: str, password: str) -> None:
+    """Through the sign-in form, as a person does."""
+    page.goto("/accounts/login/")
+    page.get_by_label("Username").fill(user)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_selector("main h1")
+
+
+def take(browser: Browser, look: Look, shots: Iterable[Shot], options: argparse.Namespace) -> None:
+    """All shots in one window."""
+    context = browser.new_context(
+        base_url=options.url,
+        viewport={"width": look.width, "height": look.height},
+        color_scheme="dark" if look.scheme == "dark" else "light",
+        device_scale_factor=options.scale,
+    )
+    page = context.new_page()
+    sign_in(page, options.user, options.password)
+    for shot in shots:
+        page.goto(shot.path.format(project=options.project))
+        if shot.follow:
+            page.locator(shot.follow).first.click()
+        page.wait_for_selector(shot.wait_for)
+        page.wait_for_load_state("networkidle")
+        page.screenshot(path=options.out / f"{shot.name}{look.suffix}.png", full_page=options.full)
+    context.close()
+
+
+def main(arguments: list[str]) -> None:
+    """Reads the command line and takes the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help="only these pages: " + ", ".join(shot.name for shot in SHOTS))
+    parser.add_argument("--url", default="http://127.0.0.1:8000")
+    parser.add_argument("--user", default="alice")
+    parser.add_argument("--password", required=True)
+    parser.add_argument("--project", default=PROJECT)
+    parser.add_argument("--out", type=Path, default=IMAGES)
+    parser.add_argument("--full", action="store_true", help="the whole page instead of the window")
+    parser.add_argument("--scale", type=float, default=1.0, help="pixels per CSS pixel")
+    options = parser.parse_args(arguments)
+    shots = [shot for shot in SHOTS if not options.names or shot.name in options.names]
+    options.out.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-background-networking"]
+        )
+        for look in LOOKS:
+            take(browser, look, shots, options)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,134 @@
+"""The frame that every page sits in: signing in, narrow screens, keys, menus, and what a lost server looks like."""
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from readiness.accounts.models import User
+
+PASSWORD = "an orange piano 7"
+
+
+@pytest.fixture
+def dora(transactional_db):
+    """Somebody with a password and no project."""
+    return User.objects.create_user("dora", "dora@example.com", PASSWORD)
+
+
+def overflow(page: Page) -> int:
+    """Pixels by which the page is wider than the window."""
+    return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+
+
+def test_person_signs_in_sees_the_empty_list_and_signs_out(page, dora):
+    page.goto("/")
+    page.get_by_label("Username").fill("dora")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("link", name="Create your first project")).to_be_visible()
+    page.locator("summary", has_text="dora").click()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [360, 390, 760, 1440, 2560])
+@pytest.mark.parametrize("name", ["list", "new", "settings", "members", "audit"])
+def test_page_fits_its_window(page, sign_in, project, alice, name, width):
+    sign_in(page, alice)
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(reverse(f"projects:{name}", args=[] if name in {"list", "new"} else [project.slug]))
+    assert overflow(page) == 0
+
+
+def test_narrow_screen_opens_the_navigation_as_a_drawer(page, sign_in, project, alice):
+    sign_in(page, alice)
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(reverse("projects:settings", args=[project.slug]))
+    link = page.locator("#nav-settings")
+    expect(link).not_to_be_visible()
+    page.get_by_role("button", name="Open navigation").click()
+    expect(link).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(link).not_to_be_visible()
+
+
+def test_question_mark_lists_the_shortcuts_and_escape_closes_them(page, sign_in, project, alice):
+    sign_in(page, alice)
+    page.goto(reverse("projects:settings", args=[project.slug]))
+    page.locator("h1").press("?")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).not_to_be_visible()
+
+
+def test_g_and_a_letter_open_a_page(page, sign_in, project, alice):
+    sign_in(page, alice)
+    page.goto(reverse("projects:settings", args=[project.slug]))
+    page.locator("h1").press("g")
+    page.keyboard.press("h")
+    expect(page.get_by_role("heading", name="Projects")).to_be_visible()
+
+
+def test_letters_typed_into_a_field_open_nothing(page, sign_in, project, alice):
+    sign_in(page, alice)
+    page.goto(reverse("projects:settings", args=[project.slug]))
+    field = page.get_by_label("Name", exact=True)
+    field.fill("")
+    field.press_sequentially("gh?")
+    expect(field).to_have_value("gh?")
+    expect(page.get_by_role("heading", name="Settings")).to_be_visible()
+
+
+def test_single_keys_can_be_switched_off(page, sign_in, project, alice):
+    sign_in(page, alice)
+    page.goto(reverse("projects:list"))
+    page.locator("h1").press("?")
+    page.get_by_label("Use single-key shortcuts").uncheck()
+    page.get_by_role("button", name="Close").click()
+    page.reload()
+    page.locator("h1").press("?")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).not_to_be_visible()
+
+
+def test_menu_closes_on_a_click_elsewhere_and_on_escape(page, sign_in, alice):
+    sign_in(page, alice)
+    page.goto(reverse("projects:list"))
+    sign_out = page.get_by_role("button", name="Sign out")
+    page.locator("summary", has_text="alice").click()
+    expect(sign_out).to_be_visible()
+    page.locator("h1").click()
+    expect(sign_out).not_to_be_visible()
+    page.locator("summary", has_text="alice").click()
+    page.keyboard.press("Escape")
+    expect(sign_out).not_to_be_visible()
+
+
+def test_first_tab_stop_skips_to_the_content(page, sign_in, alice):
+    sign_in(page, alice)
+    page.goto(reverse("projects:list"))
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "content"
+
+
+def test_fragment_that_fails_is_told_in_words(page, sign_in, alice, problems):
+    sign_in(page, alice)
+    page.goto(reverse("projects:list"))
+    page.route("**/gone/", lambda route: route.fulfill(status=500, body=""))
+    page.evaluate("htmx.ajax('GET', '/gone/', {target: 'main', swap: 'none'})")
+    expect(page.get_by_role("status")).to_contain_text("The server could not do this (error 500).")
+    problems.clear()
+
+
+def test_new_project_without_a_script(chromium, live_server, sign_in, alice):
+    context = chromium.new_context(base_url=live_server.url, java_script_enabled=False)
+    page = context.new_page()
+    sign_in(page, alice)
+    page.goto(reverse("projects:new"))
+    page.get_by_role("link", name="Chatbot").click()
+    expect(page.get_by_label("Use case")).to_have_value("Chatbot")
+    page.get_by_label("Name", exact=True).fill("Front desk")
+    page.get_by_role("button", name="Create project").click()
+    page.goto(reverse("projects:settings", args=["front-desk"]))
+    expect(page.get_by_role("heading", name="Settings")).to_be_visible()
+    context.close()
