@@ -61,6 +61,14 @@ def price_table(
     )
 
 
+def per_million(rate: float) -> str:
+    """A rate in nano-dollars per unit as US dollars per million units, exact: ``$0.075``, ``$15.00``."""
+    dollars = (Decimal(str(rate)) / _NANOS_PER_TOKEN).normalize()
+    exponent = dollars.as_tuple().exponent
+    places = -exponent if isinstance(exponent, int) else 0
+    return f"${dollars:,.{max(places, 2)}f}"
+
+
 def _in_force(overrides: Iterable[PriceOverride], on: date) -> dict[str, PriceOverride]:
     in_force: dict[str, PriceOverride] = {}
     for override in sorted(overrides, key=lambda override: override.effective_from):

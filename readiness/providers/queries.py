@@ -16,7 +16,7 @@ from readiness.providers.base import (
     Quota,
 )
 from readiness.providers.models import Deployment, PriceOverride, ProviderAccount
-from readiness.providers.prices import price_table
+from readiness.providers.prices import per_million, price_table
 
 
 def accounts_of(project: Project) -> QuerySet[ProviderAccount]:
@@ -99,19 +99,49 @@ def prices_on(deployment: Deployment, on: date) -> PriceTable:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentRow:
+    """One deployment as the provider page shows it."""
+
     deployment: Deployment
     prices: PriceTable
+
+    @property
+    def input_price(self) -> str:
+        return per_million(self.prices.input_token)
+
+    @property
+    def output_price(self) -> str:
+        return per_million(self.prices.output_token)
+
+    @property
+    def quota_words(self) -> str:
+        """The limits in one line: ``600 RPM · 200,000 TPM``."""
+        deployment = self.deployment
+        limits = (
+            (deployment.rpm, "RPM"),
+            (deployment.tpm, "TPM"),
+            (deployment.rpd, "requests a day"),
+            (deployment.concurrency, "at once"),
+        )
+        return " · ".join(f"{limit:,} {unit}" for limit, unit in limits if limit) or "no limit"
 
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
+    """One account as the provider page shows it; nothing of its key but whether there is one."""
+
     account: ProviderAccount
     has_key: bool
+    may_change: bool
     deployments: Sequence[DeploymentRow]
 
 
-def deployments_for_page(project: Project, on: date) -> list[AccountRow]:
-    """Every account that the project may use with all its deployments, the project's own accounts first."""
+def deployments_for_page(
+    project: Project, on: date, *, is_admin: bool, is_site_admin: bool
+) -> list[AccountRow]:
+    """Every account that the project may use with all its deployments, the project's own accounts first.
+
+    ``is_admin``, ``is_site_admin``: whether the reader may change the project's and the site's accounts.
+    """
     deployments = Deployment.objects.order_by("-active", "name").prefetch_related(
         Prefetch("price_overrides", queryset=PriceOverride.objects.order_by("effective_from"))
     )
@@ -120,6 +150,7 @@ def deployments_for_page(project: Project, on: date) -> list[AccountRow]:
         AccountRow(
             account=account,
             has_key=bool(account.credential_encrypted),
+            may_change=is_site_admin if account.project_id is None else is_admin,
             deployments=[
                 DeploymentRow(deployment=deployment, prices=prices_on(deployment, on))
                 for deployment in account.deployments.all()

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from readiness.lib.web import see_other, vary_on_htmx, wants_fragment
-from readiness.projects.access import current_user, get_project, require_site_admin
+from readiness.projects.access import current_user, get_project, require_site_admin, role_in
 from readiness.projects.models import Project, Role
 from readiness.providers import services
 from readiness.providers.forms import AccountForm, DeploymentForm, price_formset
@@ -30,9 +30,12 @@ edits = require_http_methods(["GET", "HEAD", "POST"])
 def provider_list(request: HttpRequest, slug: str) -> HttpResponse:
     """Accounts and deployments that the project may call."""
     project = get_project(request, slug)
-    today = datetime.now(UTC).date()
-    context = _context(project) | {"accounts": deployments_for_page(project, today), "role": Role}
-    return render(request, "providers/list.html", context)
+    user = current_user(request)
+    is_admin = role_in(user, project) == Role.ADMIN
+    accounts = deployments_for_page(
+        project, datetime.now(UTC).date(), is_admin=is_admin, is_site_admin=user.is_site_admin
+    )
+    return render(request, "providers/list.html", _context(project) | {"accounts": accounts, "may_add": is_admin})
 
 
 @edits
