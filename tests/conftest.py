@@ -47,8 +47,13 @@ else:
 from collections.abc import Iterator  # noqa: E402
 from typing import TYPE_CHECKING  # noqa: E402
 
+import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 from django.conf import settings  # noqa: E402
+
+# A busy machine is slow, which is no failure.
+hypothesis.settings.register_profile("readiness", deadline=None)
+hypothesis.settings.load_profile("readiness")
 
 # Tests read static files from where they are written, without a collected, hashed copy.
 settings.STORAGES = settings.STORAGES | {
@@ -57,6 +62,17 @@ settings.STORAGES = settings.STORAGES | {
 settings.WHITENOISE_AUTOREFRESH = settings.WHITENOISE_USE_FINDERS = True
 # Hashing is slow on purpose; the tests' passwords protect nothing.
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Keep the settings' name from pytest-xdist's workers, until this file has run in each of them.
+
+    A worker that inherits it has its settings read before, and would share the Redis of the process that
+    started it; every test that empties its own would then empty the others'.
+    """
+    del os.environ["DJANGO_SETTINGS_MODULE"]
+
 
 if TYPE_CHECKING:
     import redis
