@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from csp.constants import UNSAFE_INLINE
+from csp.decorators import csp_update
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -22,6 +24,8 @@ PURPOSES = {
 }
 
 
+# plotly.js tests the browser with a style attribute; attributes cannot load anything, so they are let through here.
+@csp_update({"style-src-attr": [UNSAFE_INLINE]})
 def traffic_page(request: HttpRequest, slug: str) -> HttpResponse:
     """Charts and totals of a range; htmx asks for the part that changes."""
     project = get_project(request, slug)

@@ -43,6 +43,14 @@
     document.querySelectorAll("[data-plot]:not(.js-plotly-plot)").forEach(draw);
   });
 
+  // Live charts refresh themselves, but never under somebody's hands: not while a table is open or a field has focus.
+  for (const element of document.querySelectorAll("[data-refresh-seconds]")) {
+    setInterval(() => {
+      const busy = document.hidden || element.querySelector("details[open], :focus, input:checked");
+      if (!busy) htmx.trigger(element, "refresh");
+    }, 1000 * Number(element.dataset.refreshSeconds));
+  }
+
   document.addEventListener("change", (event) => {
     const id = event.target.dataset.plotLog;
     if (id) Plotly.relayout(plotOf(id), { "yaxis.type": event.target.checked ? "log" : "linear" });
