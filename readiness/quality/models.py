@@ -20,6 +20,8 @@ class SpotCheckPolicy(models.Model):
     daily_budget_nanos = models.BigIntegerField(default=1_000_000_000)
     reask_count = models.PositiveSmallIntegerField(default=2)
     """How often a sampled question is asked again to measure consistency."""
+    considered_until = models.BigIntegerField(default=0, editable=False)
+    """Answers up to this id were offered to the sample, once."""
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
@@ -45,8 +47,13 @@ class SpotCheck(models.Model):
     prompt_hash = models.CharField(max_length=64, blank=True)
     sampled_at = models.DateTimeField()
     inclusion_probability = models.FloatField()
+    drawn_for_review = models.BooleanField(default=False)
+    """Drawn when it was sampled, before anything was found: a person reviews it whatever the checks find."""
     state = models.CharField(max_length=10, choices=CheckState, default=CheckState.PENDING)
+    lease_token = models.CharField(max_length=32, blank=True)
     leased_until = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    """Last claim; its day is the one whose budget the check belongs to."""
     supported = models.BooleanField(null=True)
     """Factuality: whether the judge found every statement in the source; None when it abstained."""
     consistent = models.BooleanField(null=True)
@@ -60,6 +67,8 @@ class SpotCheck(models.Model):
     explanation = models.TextField(blank=True)
     error_message = models.CharField(max_length=500, blank=True)
     cost_nanos = models.BigIntegerField(default=0)
+    reserved_nanos = models.BigIntegerField(default=0)
+    """The most that the calls still ahead can cost; cost + reserved never passes the day's budget."""
     review_item = models.OneToOneField(
         ReviewItem, null=True, on_delete=models.SET_NULL, related_name="spot_check"
     )
@@ -70,7 +79,29 @@ class SpotCheck(models.Model):
         indexes = [
             models.Index(fields=["project", "-sampled_at"], name="spot_check_by_project"),
             models.Index(fields=["project", "state"], name="spot_check_by_state"),
+            # The day's spend is summed at every claim.
+            models.Index(fields=["project", "started_at"], name="spot_check_by_start"),
         ]
 
     def __str__(self) -> str:
         return f"spot-check {self.pk}"
+
+
+class Reask(models.Model):
+    """An answer to a spot-checked question that was asked again; kept before its permit is settled."""
+
+    spot_check = models.ForeignKey(SpotCheck, on_delete=models.CASCADE, related_name="reasks")
+    number = models.PositiveSmallIntegerField()
+    request_id = models.CharField(max_length=64)
+    output = models.TextField()
+    agreement = models.FloatField()
+    """Token F1 with the production answer, 0 to 1."""
+    cost_nanos = models.BigIntegerField(default=0)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["spot_check", "number"]
+        constraints = [models.UniqueConstraint(fields=["spot_check", "number"], name="one_reask_per_number")]
+
+    def __str__(self) -> str:
+        return f"re-ask {self.number} of spot-check {self.spot_check_id}"

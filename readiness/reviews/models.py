@@ -1,8 +1,11 @@
 """The human-review queue: items, leases and append-only decisions."""
 
+from typing import Self
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from readiness.projects.models import Project
 from readiness.providers.models import Deployment
@@ -47,8 +50,10 @@ class ReviewItem(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     lease_token = models.CharField(max_length=32, blank=True)
+    leased_at = models.DateTimeField(null=True)
+    """When the present lease began; renewing keeps it."""
     leased_until = models.DateTimeField(null=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=timezone.now)
     decided_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -77,6 +82,28 @@ class Verdict(models.TextChoices):
     UNDO = "undo", "Undo"
 
 
+class Reason(models.TextChoices):
+    """Why an answer is rejected; the order is that of the digit keys."""
+
+    CONTRADICTS = "contradicts", "Contradicts the source"
+    NOT_IN_SOURCE = "not_in_source", "Says what the source does not"
+    MISSES_POINT = "misses_point", "Does not answer the question"
+    INCOMPLETE = "incomplete", "Leaves out what matters"
+    UNCLEAR = "unclear", "Unclear or badly written"
+    HARMFUL = "harmful", "Harmful or toxic"
+    PRIVATE = "private", "Reveals private data"
+    FORMAT = "format", "Wrong language or format"
+    OTHER = "other", "Something else (say what)"
+
+
+class DecisionQuerySet(models.QuerySet["Decision"]):
+    """Words for sets of decisions."""
+
+    def standing(self) -> Self:
+        """Verdicts that count: neither undone nor an undo themselves."""
+        return self.exclude(verdict=Verdict.UNDO).filter(superseded_by=None)
+
+
 class Decision(models.Model):
     """One reviewer's verdict. Append-only: an undo is a row of its own that names what it supersedes."""
 
@@ -86,7 +113,7 @@ class Decision(models.Model):
     )
     reviewer_label = models.CharField(max_length=150)
     verdict = models.CharField(max_length=10, choices=Verdict)
-    reason = models.CharField(max_length=40, blank=True)
+    reason = models.CharField(max_length=40, choices=Reason, blank=True)
     note = models.TextField(blank=True)
     corrected_output = models.TextField(blank=True)
     seconds = models.PositiveIntegerField()
@@ -94,10 +121,28 @@ class Decision(models.Model):
     supersedes = models.OneToOneField(
         "self", null=True, on_delete=models.RESTRICT, related_name="superseded_by"
     )
-    at = models.DateTimeField(auto_now_add=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    objects = DecisionQuerySet.as_manager()
 
     class Meta:
         ordering = ["-at", "-id"]
 
     def __str__(self) -> str:
         return f"{self.reviewer_label}: {self.verdict}"
+
+
+class Skip(models.Model):
+    """A reviewer passed an item over: it is offered to others, and to them again only on request."""
+
+    item = models.ForeignKey(ReviewItem, on_delete=models.CASCADE, related_name="skips")
+    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["item", "reviewer"], name="one_skip_per_reviewer_and_item")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reviewer} skipped {self.item_id}"
