@@ -11,6 +11,10 @@ HUES: Final = ("#3b6fd4", "#d98218", "#1f9e77", "#b84d9b", "#7a6ff0", "#8a6d3b")
 
 HEIGHT: Final = 260
 
+PLOTLY_STYLES: Final = {"style-src": ["'sha256-ji27qzEtxXZW+7dun6UwjHXJ18e6WAin1VvNtkzIE/o='"]}
+"""Addition to the content policy of chart pages: the one style sheet that this version of plotly.js injects
+when it loads (the rules of its maps). Another version has another hash; the browser test then says so."""
+
 
 def time_figure(*, unit: str, log: bool = False, from_zero: bool = True) -> go.Figure:
     """An empty figure over time. ``unit`` is the title of the y axis; counts and money start at 0."""

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from csp.constants import UNSAFE_INLINE
 from csp.decorators import csp_update
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
 from readiness.lib.events import Purpose
+from readiness.lib.plots import PLOTLY_STYLES
 from readiness.lib.web import vary_on_htmx, wants_fragment
 from readiness.projects.access import get_project
 from readiness.projects.models import Project
@@ -24,8 +24,7 @@ PURPOSES = {
 }
 
 
-# plotly.js tests the browser with a style attribute; attributes cannot load anything, so they are let through here.
-@csp_update({"style-src-attr": [UNSAFE_INLINE]})
+@csp_update(PLOTLY_STYLES)
 def traffic_page(request: HttpRequest, slug: str) -> HttpResponse:
     """Charts and totals of a range; htmx asks for the part that changes."""
     project = get_project(request, slug)
