@@ -41,8 +41,8 @@ class UploadForm(forms.Form):
         help_text="The name of an existing dataset adds a version to it. Empty: the file's name.",
     )
 
-    def clean_file(self) -> UploadedFile:
-        file: UploadedFile = self.cleaned_data["file"]
+    def clean_file(self) -> "UploadedFile[bytes]":
+        file: UploadedFile[bytes] = self.cleaned_data["file"]
         name, size = file.name or "", file.size or 0
         if format_of(name) is None:
             kinds = ", ".join(ENDINGS)

@@ -40,7 +40,7 @@ class Upload:
     dataset_name: str
 
 
-def keep_upload(*, project: Project, user: User, file: UploadedFile, dataset_name: str) -> str:
+def keep_upload(*, project: Project, user: User, file: "UploadedFile[bytes]", dataset_name: str) -> str:
     """Stores the file and returns its token. Raises NoRoomError when too much is waiting."""
     folder = _folder()
     _delete_expired(folder)

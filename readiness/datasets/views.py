@@ -109,7 +109,7 @@ def _import(request: HttpRequest, project: Project, upload: Upload, form: Import
     discard_upload(upload)
     version = result.version
     if result.created:
-        left_out = f" {result.left_out:,} rows with issues were left out." if result.left_out else ""
+        left_out = f" Rows with issues left out: {result.left_out:,}." if result.left_out else ""
         messages.success(request, f"Imported {version}: {version.example_count:,} examples.{left_out}")
     else:
         messages.info(request, f"Nothing new: {version} has the same content already.")

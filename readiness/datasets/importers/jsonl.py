@@ -18,11 +18,11 @@ def read(lines: Iterator[tuple[int, bytes]], log: IssueLog) -> Iterator[Row]:
     """A row per object; blank lines are passed over, other lines become issues."""
     for number, raw in lines:
         try:
-            text = raw.decode()
+            text = raw.decode().rstrip()
         except UnicodeDecodeError as error:
             log.add(number, "", not_utf8(error))
             continue
-        if text.strip() and (record := _parse(number, text, log)) is not None:
+        if text and (record := _parse(number, text, log)) is not None:
             yield Row(number=number, fields=record)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.db import transaction
+from django.template.defaultfilters import pluralize
 
 from readiness.accounts.models import User
 from readiness.datasets.importers.base import ExampleDraft, ImportRefusedError, Issue
@@ -97,5 +98,5 @@ def import_examples(
 
 def _provenance(name: str, file_format: str, reading: Reading, left_out: int) -> str:
     columns = ", ".join(f"{field} from “{column}”" for field, column in reading.mapping.columns().items())
-    missing = f"; {left_out} rows with issues left out" if left_out else ""
+    missing = f"; {left_out} row{pluralize(left_out)} with issues left out" if left_out else ""
     return f"{name[:100]} ({file_format.upper()}{missing}): {columns}"

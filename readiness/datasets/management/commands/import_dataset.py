@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.template.defaultfilters import pluralize
 
 from readiness.datasets.importers.base import ImportRefusedError
 from readiness.datasets.importers.files import ENDINGS, format_of
@@ -61,7 +62,7 @@ class Command(BaseCommand):
         count = f"{result.version.example_count:,} examples"
         self.stdout.write(f"{verb} {result.version}: {count}, sha256 {result.version.sha256[:12]}.")
         if result.left_out:
-            self.stdout.write(f"Left out {result.left_out:,} rows with issues.")
+            self.stdout.write(f"Left out {result.left_out:,} row{pluralize(result.left_out)} with issues.")
 
     def _report(self, preview: Preview) -> None:
         mapped = ", ".join(f"{field} from “{column}”" for field, column in preview.mapping.columns().items())
