@@ -1,0 +1,215 @@
+"""Writes of accounts and deployments: audited, without a trace of a key."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+from pytest_django import Settings
+
+from readiness.accounts.models import AuditEntry, User
+from readiness.inference.models import LoggedAnswer
+from readiness.lib import crypto
+from readiness.projects.models import Project
+from readiness.providers import services
+from readiness.providers.models import Deployment, PriceOverride, ProviderAccount
+from readiness.providers.services import InUseError, Price
+from tests.builders import make_account, make_deployment
+from tests.providers.conftest import KEY
+
+PRICE = Price("output_token", Decimal("0.40"), date(2026, 1, 1))
+
+
+def log() -> list[tuple[str, str, dict[str, list[object]]]]:
+    return [(entry.action, entry.object_label, entry.changes) for entry in AuditEntry.objects.order_by("id")]
+
+
+def test_create_account_encrypts_the_key_and_hides_it_in_the_log(alice: User, project: Project) -> None:
+    account = services.create_account(
+        actor=alice, project=project, name="OpenAI", base_url=" https://api.openai.com/v1/ ", api_key=KEY
+    )
+    account.refresh_from_db()
+    stored = bytes(account.credential_encrypted)
+    assert KEY.encode() not in stored
+    assert crypto.decrypt(stored) == KEY
+    assert account.base_url == "https://api.openai.com/v1"
+    assert log() == [
+        (
+            "provider account added",
+            "OpenAI",
+            {
+                "name": ["", "OpenAI"],
+                "kind": ["", "openai"],
+                "base_url": ["", "https://api.openai.com/v1"],
+                "api_key": ["", "(hidden)"],
+            },
+        )
+    ]
+    assert AuditEntry.objects.get().project_slug == "handbook"
+
+
+def test_account_at_the_simulators_address_is_simulated(project: Project, settings: Settings) -> None:
+    settings.SIMULATOR_URL = "http://simulator:8790/v1"
+    account = services.create_account(
+        actor=None, project=None, name="Simulated", base_url="http://simulator:8790/v1/", api_key="sim-x"
+    )
+    assert account.simulated
+    services.update_account(
+        actor=None, account=account, name="Real", base_url="https://api.openai.com/v1", api_key=KEY
+    )
+    assert not ProviderAccount.objects.get().simulated
+
+
+@pytest.mark.parametrize(
+    ("api_key", "stored", "logged"),
+    [
+        (None, "sim-key", None),
+        (KEY, KEY, ["(hidden)", "(hidden)"]),
+        ("", "", ["(hidden)", ""]),
+    ],
+    ids=["keeps", "replaces", "removes"],
+)
+def test_update_account_treats_the_key_as_told(
+    alice: User, project: Project, api_key: str | None, stored: str, logged: list[str] | None
+) -> None:
+    account = make_account(project, name="Old")
+    services.update_account(
+        actor=alice, account=account, name="New", base_url=account.base_url, api_key=api_key
+    )
+    account.refresh_from_db()
+    assert crypto.decrypt(bytes(account.credential_encrypted)) == stored
+    ((action, _, changes),) = log()
+    assert (action, changes["name"]) == ("provider account changed", ["Old", "New"])
+    assert changes.get("api_key") == logged
+
+
+def test_update_without_a_change_leaves_no_entry(alice: User, project: Project) -> None:
+    account = make_account(project)
+    deployment = make_deployment(account)
+    services.update_account(actor=alice, account=account, name=account.name, base_url=account.base_url)
+    services.update_deployment(actor=alice, deployment=deployment, rpm=deployment.rpm, prices=[])
+    assert log() == []
+
+
+def test_create_deployment_stores_quota_and_prices(alice: User, project: Project) -> None:
+    deployment = services.create_deployment(
+        actor=alice, account=make_account(project), name="Mini", model="gpt-4o-mini", rpm=60, prices=[PRICE]
+    )
+    assert services.prices_of(deployment) == [PRICE]
+    ((action, label, changes),) = log()
+    assert (action, label) == ("deployment added", "Mini")
+    assert changes["rpm"] == ["", 60]
+    assert changes["prices"] == [[], ["output_token 0.4 USD per million from 2026-01-01"]]
+
+
+def test_update_deployment_logs_what_changed_and_replaces_prices(alice: User, project: Project) -> None:
+    deployment = make_deployment(make_account(project), rpm=60)
+    services.update_deployment(actor=alice, deployment=deployment, prices=[PRICE])
+    services.update_deployment(actor=alice, deployment=deployment, rpm=None, active=False, prices=[])
+    deployment.refresh_from_db()
+    assert (deployment.rpm, deployment.active, PriceOverride.objects.count()) == (None, False, 0)
+    assert log()[1][2] == {
+        "rpm": [60, None],
+        "active": [True, False],
+        "prices": [["output_token 0.4 USD per million from 2026-01-01"], []],
+    }
+
+
+def test_update_deployment_without_prices_keeps_them(alice: User, project: Project) -> None:
+    deployment = make_deployment(make_account(project))
+    services.update_deployment(actor=alice, deployment=deployment, prices=[PRICE])
+    services.update_deployment(actor=alice, deployment=deployment, rpm=7)
+    assert services.prices_of(deployment) == [PRICE]
+
+
+def test_unused_deployment_and_account_are_deleted(alice: User, project: Project) -> None:
+    deployment = make_deployment(make_account(project))
+    services.delete_deployment(actor=alice, deployment=deployment)
+    services.delete_account(actor=alice, account=ProviderAccount.objects.get())
+    assert not Deployment.objects.exists()
+    assert not ProviderAccount.objects.exists()
+    assert [action for action, _, _ in log()] == ["deployment deleted", "provider account deleted"]
+
+
+def test_used_deployment_and_its_account_stay(alice: User, project: Project) -> None:
+    deployment = make_deployment(make_account(project))
+    LoggedAnswer.objects.create(
+        project=project,
+        deployment=deployment,
+        request_id="r1",
+        at=datetime(2026, 6, 1, tzinfo=UTC),
+        question="?",
+        output="!",
+    )
+    with pytest.raises(InUseError, match="Switch it off"):
+        services.delete_deployment(actor=alice, deployment=deployment)
+    with pytest.raises(InUseError, match="switch its deployments off"):
+        services.delete_account(actor=alice, account=deployment.account)
+    assert Deployment.objects.exists()
+    assert log() == []
+
+
+@pytest.fixture
+def account_at(project: Project) -> Callable[..., ProviderAccount]:
+    def make(base_url: str, key: str = KEY) -> ProviderAccount:
+        return make_account(project, base_url=base_url, credential_encrypted=crypto.encrypt(key))
+
+    return make
+
+
+def test_connection_that_works_marks_the_account_simulated(
+    alice: User, account_at: Callable[..., ProviderAccount], models_url: str
+) -> None:
+    account = account_at(models_url)
+    make_deployment(account, model="gpt-4o")
+    report = services.test_connection(actor=alice, account=account)
+    assert (report.ok, report.message) == (True, "Connected. The account offers 2 models.")
+    assert ProviderAccount.objects.get().simulated
+    assert log()[0][2] == {"simulated": [False, True]}
+
+
+def test_connection_names_models_that_are_not_offered_and_similar_ones(
+    alice: User, account_at: Callable[..., ProviderAccount], models_url: str
+) -> None:
+    account = account_at(models_url)
+    make_deployment(account, model="gpt-4o-mni")
+    make_deployment(account, model="switched-off", active=False)
+    report = services.test_connection(actor=alice, account=account)
+    assert not report.ok
+    assert report.message == (
+        "Address and key work, but the model gpt-4o-mni is not in its list (similar: gpt-4o-mini, gpt-4o)."
+    )
+
+
+def test_connection_with_a_wrong_key_says_so(
+    alice: User, account_at: Callable[..., ProviderAccount], models_url: str
+) -> None:
+    report = services.test_connection(actor=alice, account=account_at(models_url, "sk-wrong"))
+    assert not report.ok
+    assert "does not accept the key" in report.message
+
+
+def test_connection_to_a_private_address_is_refused(
+    alice: User, account_at: Callable[..., ProviderAccount], models_url: str, settings: Settings
+) -> None:
+    settings.ALLOW_PRIVATE_UPSTREAMS = False
+    report = services.test_connection(actor=alice, account=account_at(models_url))
+    assert not report.ok
+    assert "private address" in report.message
+
+
+@pytest.mark.parametrize("base_url", ["https://no-such-host.invalid/v1", "http://127.0.0.1:1/v1"])
+def test_connection_that_cannot_be_made_is_a_report(
+    alice: User, account_at: Callable[..., ProviderAccount], settings: Settings, base_url: str
+) -> None:
+    settings.ALLOW_PRIVATE_UPSTREAMS = True
+    report = services.test_connection(actor=alice, account=account_at(base_url))
+    assert not report.ok
+    assert "server" in report.message
+
+
+def test_connection_with_an_unreadable_key_is_a_report(alice: User, project: Project) -> None:
+    account = make_account(project, credential_encrypted=b"not a token")
+    report = services.test_connection(actor=alice, account=account)
+    assert not report.ok
+    assert "Enter it again" in report.message
