@@ -56,8 +56,9 @@ def new_import(request: HttpRequest, slug: str) -> HttpResponse:
     """Step one: upload. The next page shows what is in the file."""
     project = get_project(request, slug, Role.MEMBER)
     initial = {"dataset": request.GET.get("dataset", "")}
-    form = UploadForm(request.POST or None, request.FILES or None, initial=initial)
-    if request.method == "POST" and form.is_valid():
+    posted = request.method == "POST"
+    form = UploadForm(request.POST if posted else None, request.FILES if posted else None, initial=initial)
+    if form.is_valid():
         try:
             token = keep_upload(
                 project=project,
@@ -83,7 +84,8 @@ def preview(request: HttpRequest, slug: str, token: str) -> HttpResponse:
         return see_other(request, reverse("datasets:new", args=[slug]))
     columns = read_columns(upload.path, upload.file_format)
     initial = {"dataset": upload.dataset_name, **guess(columns).columns()}
-    form = ImportForm(request.POST or None, columns=columns, initial=initial)
+    data = request.POST if request.method == "POST" else None
+    form = ImportForm(data, columns=columns, initial=initial)
     if form.is_valid() and request.POST.get("action") == "import":
         try:
             return _import(request, project, upload, form)

@@ -7,6 +7,8 @@ from django.urls import reverse
 from readiness.datasets import forms
 from readiness.datasets.models import Dataset, DatasetVersion, Example, RecordedOutput
 from readiness.evaluations.models import Run
+from readiness.lib.formats import format_percent
+from readiness.projects.models import Membership, Project
 from tests.builders import make_dataset
 
 GOOD = b'{"id": "q1", "question": "Why?"}\n{"id": "q2", "question": "Who?"}\n'
@@ -171,7 +173,8 @@ def test_upload_without_a_file_is_refused(as_user, bob, project):
 
 
 def test_upload_of_a_colleague_is_not_found(upload, as_user, alice):
-    response = as_user(alice).get(upload().url, follow=True)
+    url = upload().url
+    response = as_user(alice).get(url, follow=True)
     assert "expired" in text_of(response)
 
 
@@ -179,7 +182,7 @@ def test_detail_shows_versions_hash_and_strata(as_user, auditor, project):
     version = make_dataset(project, examples=4)
     page = text_of(as_user(auditor).get(address(version, "detail")))
     assert version.sha256[:12] in page
-    assert "50 %" in page
+    assert format_percent(0.5) in page
     assert "command line" in page
 
 
@@ -224,7 +227,7 @@ def test_version_counts_human_labels_by_model(as_user, auditor, version):
         RecordedOutput.objects.create(example=example, model="small", text="x", hallucinated=label)
     page = text_of(as_user(auditor).get(address(version)))
     assert "Imported" in page
-    assert "33.3 %" in page
+    assert format_percent(1 / 3) in page
 
 
 def test_example_shows_outputs_with_marked_spans_escaped(as_user, auditor, version):
@@ -304,8 +307,6 @@ def test_page_that_only_reads_refuses_posts(as_user, bob, version, name):
 
 @pytest.mark.parametrize("name", ["detail", "version", "example"])
 def test_dataset_of_another_project_is_not_found(as_user, bob, version, name):
-    from readiness.projects.models import Membership, Project
-
     other = Project.objects.create(name="Other", slug="other")
     Membership.objects.create(project=other, user=bob, role="member")
     url = any_address(version, name).replace("/p/handbook/", "/p/other/")
