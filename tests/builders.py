@@ -9,6 +9,7 @@ from readiness.projects.models import Project
 from readiness.prompts.models import Prompt, PromptVersion
 from readiness.prompts.services import save_version
 from readiness.providers.models import Deployment, ProviderAccount
+from readiness.reviews.models import ReviewItem
 
 
 def make_account(project: Project | None = None, **values: Any) -> ProviderAccount:
@@ -61,3 +62,16 @@ def make_prompt_version(project: Project, **values: Any) -> PromptVersion:
     }
     prompt, _ = Prompt.objects.get_or_create(project=project, slug="answer", defaults={"name": "Answer"})
     return save_version(prompt=prompt, by=None, **(defaults | values))
+
+
+def make_review_item(project: Project, **values: Any) -> ReviewItem:
+    number = ReviewItem.objects.count() + 1
+    defaults: dict[str, Any] = {
+        "kind": "spot_check",
+        "object_id": str(number),
+        "question": f"How long is warranty {number}?",
+        "source": f"Warranty {number} lasts two years. It covers the battery.",
+        "output": f"Warranty {number} lasts three years.",
+        "stratum": "warranty",
+    }
+    return ReviewItem.objects.create(project=project, **(defaults | values))
