@@ -33,8 +33,10 @@ class ProviderAccount(models.Model):
     class Meta:
         ordering = ["name"]
         constraints = [
+            models.UniqueConstraint(fields=["project", "name"], name="one_account_name_per_project"),
+            # SQLite has no NULLS NOT DISTINCT, so accounts of the whole site have a constraint of their own.
             models.UniqueConstraint(
-                fields=["project", "name"], name="one_account_name_per_project", nulls_distinct=False
+                fields=["name"], condition=Q(project=None), name="one_account_name_for_the_site"
             ),
             models.CheckConstraint(condition=Q(kind__in=ProviderKind.values), name="known_provider_kind"),
         ]

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
+from django.db import IntegrityError
 from pytest_django import Settings
 
 from readiness.accounts.models import AuditEntry, User
@@ -213,3 +214,12 @@ def test_connection_with_an_unreadable_key_is_a_report(alice: User, project: Pro
     report = services.test_connection(actor=alice, account=account)
     assert not report.ok
     assert "Enter it again" in report.message
+
+
+@pytest.mark.parametrize("of_project", [True, False])
+def test_account_name_is_unique_in_its_project_and_on_the_site(project: Project, of_project: bool) -> None:
+    owner = project if of_project else None
+    services.create_account(actor=None, project=owner, name="OpenAI")
+    services.create_account(actor=None, project=None if of_project else project, name="OpenAI")
+    with pytest.raises(IntegrityError):
+        services.create_account(actor=None, project=owner, name="OpenAI")

@@ -66,7 +66,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='provideraccount',
-            constraint=models.UniqueConstraint(fields=('project', 'name'), name='one_account_name_per_project', nulls_distinct=False),
+            constraint=models.UniqueConstraint(fields=('project', 'name'), name='one_account_name_per_project'),
+        ),
+        migrations.AddConstraint(
+            model_name='provideraccount',
+            constraint=models.UniqueConstraint(condition=models.Q(('project', None)), fields=('name',), name='one_account_name_for_the_site'),
         ),
         migrations.AddConstraint(
             model_name='provideraccount',
