@@ -47,7 +47,9 @@ def main() -> int:
             return run(choices, stop)
     except (StartError, ImproperlyConfigured) as error:
         print(error, file=sys.stderr)
-        return 1
+    except OSError as error:
+        print(f"Readiness could not start: {error}", file=sys.stderr)
+    return 1
 
 
 def run(choices: Choices, stop: threading.Event) -> int:
