@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.views.decorators.http import require_GET
 
 from readiness.lib.web import see_other
 from readiness.projects.access import current_user, get_project
@@ -14,6 +15,7 @@ from readiness.prompts.queries import latest_version, prompts_of
 from readiness.prompts.services import create_prompt, save_version
 
 
+@require_GET
 def prompt_list(request: HttpRequest, slug: str) -> HttpResponse:
     project = get_project(request, slug)
     context = {"project": project, "section": "prompts", "prompts": prompts_of(project)}

@@ -6,6 +6,7 @@ from csp.decorators import csp_update
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.views.decorators.http import require_GET
 
 from readiness.lib.events import Purpose
 from readiness.lib.plots import PLOTLY_STYLES
@@ -24,6 +25,7 @@ PURPOSES = {
 }
 
 
+@require_GET
 @csp_update(PLOTLY_STYLES)
 def traffic_page(request: HttpRequest, slug: str) -> HttpResponse:
     """Charts and totals of a range; htmx asks for the part that changes."""

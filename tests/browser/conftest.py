@@ -88,7 +88,7 @@ def sign_in(live_server: LiveServer) -> "Callable[[Page, User], None]":
     def enter(page: Page, user: "User") -> None:
         client = Client()
         client.force_login(user)
-        name = settings.SESSION_COOKIE_NAME
-        page.context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": live_server.url}])
+        cookie = client.cookies[settings.SESSION_COOKIE_NAME]
+        page.context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": live_server.url}])
 
     return enter

@@ -1,4 +1,4 @@
-"""The frame that every page sits in: signing in, narrow screens, keys, menus, and what a lost server looks like."""
+"""The frame that every page sits in: signing in, narrow screens, keys, menus, and a server that fails."""
 
 import pytest
 from django.urls import reverse
