@@ -1,6 +1,9 @@
 """Spot-checks of production answers."""
 
+from typing import Self
+
 from django.db import models
+from django.db.models import Q
 
 from readiness.inference.models import LoggedAnswer
 from readiness.projects.models import Project
@@ -36,6 +39,14 @@ class CheckState(models.TextChoices):
     LEASED = "leased", "In flight"
     DONE = "done", "Done"
     FAILED = "failed", "Failed"
+
+
+class SpotCheckQuerySet(models.QuerySet["SpotCheck"]):
+    """Words for sets of spot-checks."""
+
+    def flagged(self) -> Self:
+        """Checks that found something; the same rule as ``SpotCheck.flagged``."""
+        return self.filter(Q(supported=False) | Q(consistent=False) | Q(unsupported_details__gte=1))
 
 
 class SpotCheck(models.Model):
@@ -74,6 +85,8 @@ class SpotCheck(models.Model):
     )
     finished_at = models.DateTimeField(null=True)
 
+    objects = SpotCheckQuerySet.as_manager()
+
     class Meta:
         ordering = ["-sampled_at", "-id"]
         indexes = [
@@ -85,6 +98,11 @@ class SpotCheck(models.Model):
 
     def __str__(self) -> str:
         return f"spot-check {self.pk}"
+
+    @property
+    def flagged(self) -> bool:
+        """Whether any check found something: worth a person's look, not proof of a fault."""
+        return self.supported is False or self.consistent is False or bool(self.unsupported_details)
 
 
 class Reask(models.Model):
