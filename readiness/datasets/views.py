@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from readiness.datasets.forms import ExampleFilter, ImportForm, UploadForm
 from readiness.datasets.importers.base import ImportRefusedError
 from readiness.datasets.importers.examples import read_columns
-from readiness.datasets.importers.mapping import guess
+from readiness.datasets.importers.mapping import FieldMapping, guess
 from readiness.datasets.models import Dataset, DatasetVersion
 from readiness.datasets.queries import (
     datasets_of,
@@ -86,24 +86,28 @@ def preview(request: HttpRequest, slug: str, token: str) -> HttpResponse:
     initial = {"dataset": upload.dataset_name, **guess(columns).columns()}
     data = request.POST if request.method == "POST" else None
     form = ImportForm(data, columns=columns, initial=initial)
-    if form.is_valid() and request.POST.get("action") == "import":
-        try:
-            return _import(request, project, upload, form)
-        except ImportRefusedError as error:
-            messages.error(request, str(error))
     mapping = form.mapping() if form.is_valid() else None
+    if mapping and request.POST.get("action") == "import":
+        try:
+            return _import(request, project, upload, form, mapping)
+        except ImportRefusedError as error:
+            form.add_error(
+                "leave_out_bad_rows", f"{error} Tick this, or correct the file and upload it again."
+            )
     result = dry_run(upload.path, upload.file_format, mapping, name=upload.name)
     context = {"project": project, "section": SECTION, "upload": upload, "form": form, "preview": result}
     return render(request, "datasets/preview.html", context)
 
 
-def _import(request: HttpRequest, project: Project, upload: Upload, form: ImportForm) -> HttpResponse:
+def _import(
+    request: HttpRequest, project: Project, upload: Upload, form: ImportForm, mapping: FieldMapping
+) -> HttpResponse:
     result = import_examples(
         project=project,
         dataset_name=form.cleaned_data["dataset"],
         path=upload.path,
         file_format=upload.file_format,
-        mapping=form.mapping(),
+        mapping=mapping,
         name=upload.name,
         leave_out_bad_rows=form.cleaned_data["leave_out_bad_rows"],
         by=current_user(request),

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 
 from readiness.datasets.importers.base import ExampleDraft, IssueLog, Row
@@ -33,10 +33,7 @@ class Reading:
 
 def read_columns(path: Path, file_format: str) -> list[str]:
     """The columns of the file's first rows; empty where nothing can be read."""
-    return _columns(islice(read_rows(path, file_format, IssueLog()), ROWS_FOR_GUESS))
-
-
-def _columns(rows: Iterable[Row]) -> list[str]:
+    rows = islice(read_rows(path, file_format, IssueLog()), ROWS_FOR_GUESS)
     return list(dict.fromkeys(column for row in rows for column in row.fields))
 
 
@@ -45,14 +42,13 @@ def read_examples(
 ) -> Reading:
     """Everything that can be read. Without ``mapping`` the columns' names decide."""
     log = IssueLog()
-    rows = read_rows(path, file_format, log, name)
-    first = list(islice(rows, ROWS_FOR_GUESS))
-    columns = _columns(first)
+    columns = read_columns(path, file_format)
     reading = Reading(columns=columns, mapping=mapping or guess(columns), log=log)
-    if first and (problem := _mapping_problem(reading)):
-        log.stop(1 if file_format == "csv" else first[0].number, problem)
-    elif first:
-        _map_rows(chain(first, rows), reading)
+    if columns and (problem := _mapping_problem(reading)):
+        log.file = name or path.name
+        log.stop(1 if file_format == "csv" else 0, problem)
+    else:
+        _map_rows(read_rows(path, file_format, log, name), reading)
     return reading
 
 

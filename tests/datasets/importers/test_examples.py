@@ -70,3 +70,8 @@ def test_genuine_files_of_other_tools_are_read(shared_data):
     read = {name: read_examples(folder / name, name.rpartition(".")[2]) for name in expected}
     assert {name: len(reading.drafts) for name, reading in read.items()} == expected
     assert sum(reading.log.total for reading in read.values()) == 0
+
+
+def test_issues_come_in_the_order_of_the_file(path):
+    path.write_text('{"question": ""}\nbroken\n{"question": "", "id": 3}\n')
+    assert [issue.row for issue in read_examples(path, "jsonl").log.shown] == [1, 2, 3]
