@@ -36,10 +36,13 @@ class Upstream:
         self.now = float(START_MS)
         self.epoch = ""
         self._ids = itertools.count()
+        self._scripts: dict[str, Any] = {}
 
     def run(self, script: str, *args: object) -> Answer:
         argv = arguments(args, process=self.process, epoch=self.epoch, now_ms=self.now)
-        answer = read(self.client.register_script(source(script))(keys=keys(self.name), args=argv))
+        if script not in self._scripts:
+            self._scripts[script] = self.client.register_script(source(script))
+        answer = read(self._scripts[script](keys=keys(self.name), args=argv))
         self.epoch = answer.get("epoch") or self.epoch
         return answer
 

@@ -58,6 +58,7 @@ end
 -- Fields of the upstream's state: at, v (unused names are absent), limit_<bucket>, level_<bucket>, concurrency,
 -- pause_until, strikes, circuit, armed_at, armed_by.
 local STATE_KEY = PREFIX .. 'state'
+local VIRTUAL_KEY = PREFIX .. 'virtual' -- hash of virtual times, see the queue
 local state = {}
 for name, value in pairs(table_of(redis.call('HGETALL', STATE_KEY))) do
   state[name] = tonumber(value) or value
@@ -67,6 +68,7 @@ local function save_state()
   state.at = NOW
   redis.call('HSET', STATE_KEY, unpack(list_of(state)))
   redis.call('PEXPIRE', STATE_KEY, KEEP_MS)
+  redis.call('PEXPIRE', VIRTUAL_KEY, KEEP_MS)
 end
 
 -- What happened, for the recorder. `changes` replaces fields of the event that the caller described as JSON.

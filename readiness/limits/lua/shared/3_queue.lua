@@ -1,13 +1,13 @@
 -- The fair queue: start-time fair queueing (Goyal, Vin, Cheng 1996) on two levels with the same code, tiers by
 -- weight and the tenants inside a tier equally. Only the head of a line has a start tag:
 --   S = max(v, F) when a line becomes non-empty or its head is served, F = S + cost / weight when served,
---   v = start tag in service; when nobody waits any more, v = the largest finish tag.
--- Tags given on arrival would let a line that joins late take far more than its share.
+--   v = start tag in service.
+-- Tags given on arrival would let a line that joins late take far more than its share. A line that had to stand
+-- back is owed one request at most, because its next tag is v again.
 --
 -- An order is a sorted set: line -> start tag of its head. <order>:finish: line -> F, only while F > v.
 
 local TIER_ORDER = PREFIX .. 'tiers'
-local VIRTUAL_KEY = PREFIX .. 'virtual'
 
 local function tenant_order(tier)
   return PREFIX .. 'tenants:' .. tier
@@ -17,19 +17,6 @@ local function virtual_time(order)
   return tonumber(redis.call('HGET', VIRTUAL_KEY, order) or 0)
 end
 
-local function set_virtual_time(order, v)
-  redis.call('HSET', VIRTUAL_KEY, order, v)
-end
-
-local function end_busy_period(order)
-  local finish = order .. ':finish'
-  local last = redis.call('ZREVRANGE', finish, 0, 0, 'WITHSCORES')
-  if last[2] then
-    set_virtual_time(order, math.max(virtual_time(order), tonumber(last[2])))
-    redis.call('DEL', finish)
-  end
-end
-
 local function join(order, line)
   if not redis.call('ZSCORE', order, line) then
     local finish = tonumber(redis.call('ZSCORE', order .. ':finish', line) or 0)
@@ -37,10 +24,11 @@ local function join(order, line)
   end
 end
 
+-- When nobody waits any more, all start level again: without finish tags the virtual time is everybody's tag.
 local function leave(order, line)
   redis.call('ZREM', order, line)
   if redis.call('EXISTS', order) == 0 then
-    end_busy_period(order)
+    redis.call('DEL', order .. ':finish')
   end
 end
 
@@ -49,21 +37,13 @@ local function serve(order, line, cost, more)
   local start = tonumber(redis.call('ZSCORE', order, line))
   local finish = start + cost
   local v = math.max(virtual_time(order), start)
-  set_virtual_time(order, v)
+  redis.call('HSET', VIRTUAL_KEY, order, v)
   redis.call('ZADD', order .. ':finish', finish, line)
   redis.call('ZREMRANGEBYSCORE', order .. ':finish', '-inf', v)
   if more then
     redis.call('ZADD', order, math.max(v, finish), line)
   else
     leave(order, line)
-  end
-end
-
--- A line that may not be served now gains nothing by waiting: its tag follows the virtual time.
-local function hold_back(order, line)
-  local v = virtual_time(order)
-  if tonumber(redis.call('ZSCORE', order, line)) < v then
-    redis.call('ZADD', order, v, line)
   end
 end
 

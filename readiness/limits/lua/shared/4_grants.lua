@@ -118,7 +118,6 @@ local function serve_next(fresh)
       -- A shared bucket is short: nobody passes the head, or a big request would be overtaken for ever.
       return soonest >= 0 and math.min(soonest, wait) or wait
     end
-    hold_back(TIER_ORDER, tier)
     soonest = soonest >= 0 and math.min(soonest, own_wait) or own_wait
   end
   return soonest

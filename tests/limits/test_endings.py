@@ -1,0 +1,185 @@
+"""Settlement, cancellation, leases and deadlines."""
+
+import redis
+
+from readiness.providers.base import Quota
+from tests.limits.harness import LEASE_MS, Upstream, publish
+
+
+def waiting_behind_one(client: redis.Redis) -> Upstream:
+    """``first`` holds the only place, ``second`` waits."""
+    publish(client, free={})
+    upstream = Upstream(client, Quota(concurrency=1))
+    upstream.enqueue("first")
+    upstream.enqueue("second")
+    return upstream
+
+
+def test_settlement_writes_the_event_by_the_servers_clock(upstream: Upstream) -> None:
+    upstream.enqueue("one")
+    upstream.now += 1500
+    upstream.settle("one", input_tokens=12, cost_nanos=34)
+    (event,) = upstream.events()
+
+    assert (event.event_id, event.version, event.input_tokens, event.cost_nanos) == ("one", 1, 12, 34)
+    assert event.at_ms == upstream.now
+
+
+def test_second_settlement_changes_nothing(upstream: Upstream) -> None:
+    upstream.enqueue("one")
+    upstream.settle("one")
+    answer = upstream.settle("one")
+
+    assert answer["status"] == "repeated"
+    assert len(upstream.events()) == 1
+
+
+def test_settlement_gives_nothing_back_to_the_mirror(upstream: Upstream) -> None:
+    upstream.enqueue("one")
+    upstream.settle("one", requests=0, tokens=0)
+
+    assert upstream.inspect()["buckets"]["rpm"]["level"] == 59
+
+
+def test_expired_lease_frees_the_place(redis_server: redis.Redis) -> None:
+    upstream = waiting_behind_one(redis_server)
+    upstream.now += LEASE_MS - 1
+    upstream.heartbeat(waiting=("second",))
+    upstream.now += 1
+    upstream.dispatch()
+
+    assert upstream.granted() == ["second"]
+
+
+def test_expired_lease_is_recorded_as_an_orphan_with_the_estimate(upstream: Upstream) -> None:
+    upstream.enqueue("one", tokens=9)
+    upstream.now += LEASE_MS
+    upstream.dispatch()
+    (event,) = upstream.events()
+
+    assert (event.event_id, event.outcome, event.version) == ("one", "orphaned", 1)
+    assert (event.input_tokens, event.output_tokens, event.cost_nanos) == (9, 5, 7)
+
+
+def test_orphan_is_recorded_once(upstream: Upstream) -> None:
+    upstream.enqueue("one")
+    upstream.now += LEASE_MS
+    upstream.dispatch()
+    upstream.heartbeat(in_flight=("one",))
+    upstream.now += LEASE_MS
+    upstream.dispatch()
+
+    assert len(upstream.events()) == 1
+
+
+def test_late_settlement_replaces_the_orphan(upstream: Upstream) -> None:
+    upstream.enqueue("one")
+    upstream.now += LEASE_MS
+    upstream.dispatch()
+    upstream.settle("one", input_tokens=3)
+    late = upstream.events()[-1]
+
+    assert (late.event_id, late.outcome, late.version, late.input_tokens) == ("one", "ok", 2, 3)
+
+
+def test_settlement_that_redis_knows_nothing_of_is_recorded(upstream: Upstream) -> None:
+    upstream.settle("forgotten")
+
+    assert [(event.event_id, event.version) for event in upstream.events()] == [("forgotten", 2)]
+
+
+def test_heartbeat_keeps_a_lease(upstream: Upstream) -> None:
+    upstream.enqueue("one")
+    for _ in range(3):
+        upstream.now += LEASE_MS - 1
+        upstream.heartbeat(in_flight=("one",))
+
+    assert upstream.inspect()["in_flight"] == 1
+    assert upstream.events() == []
+
+
+def test_waiter_past_its_deadline_is_told_and_recorded(redis_server: redis.Redis) -> None:
+    upstream = waiting_behind_one(redis_server)
+    for _ in range(3):
+        upstream.now += 20_000
+        upstream.heartbeat(waiting=("second",), in_flight=("first",))
+
+    assert [(m["id"], m["status"], m["reason"]) for m in upstream.messages()] == [
+        ("second", "expired", "timed_out")
+    ]
+    (event,) = upstream.events()
+    assert (event.outcome, event.queue_ms, event.cost_nanos) == ("expired", 60_000, 0)
+
+
+def test_waiter_of_a_dead_process_leaves_the_queue(redis_server: redis.Redis) -> None:
+    upstream = waiting_behind_one(redis_server)
+    upstream.now += LEASE_MS
+    upstream.heartbeat(in_flight=("first",))
+
+    assert [event.error_class for event in upstream.events()] == ["abandoned"]
+    assert upstream.inspect()["tiers"]["free"]["waiting"] == 0
+
+
+def test_cancelled_waiter_leaves_the_queue(redis_server: redis.Redis) -> None:
+    upstream = waiting_behind_one(redis_server)
+    upstream.enqueue("third")
+    upstream.cancel("second")
+    upstream.settle("first")
+
+    assert upstream.granted() == ["third"]
+
+
+def test_cancelled_grant_gives_its_place_back(redis_server: redis.Redis) -> None:
+    upstream = waiting_behind_one(redis_server)
+    upstream.cancel("first")
+
+    assert upstream.granted() == ["second"]
+    assert [(event.outcome, event.cost_nanos) for event in upstream.events()] == [("cancelled", 0)]
+
+
+def test_enqueue_that_arrives_after_its_cancellation_starts_nothing(upstream: Upstream) -> None:
+    upstream.cancel("one")
+
+    assert upstream.enqueue("one")["status"] == "cancelled"
+    assert upstream.inspect()["in_flight"] == 0
+
+
+def test_heartbeat_tells_of_a_grant_whose_message_was_lost(redis_server: redis.Redis) -> None:
+    upstream = waiting_behind_one(redis_server)
+    upstream.settle("first")
+    upstream.messages()
+
+    assert [(m["id"], m["status"]) for m in upstream.heartbeat(waiting=("second",))] == [("second", "granted")]
+
+
+def test_heartbeat_tells_of_a_request_that_redis_forgot(upstream: Upstream) -> None:
+    assert upstream.heartbeat(waiting=("gone",)) == [{"id": "gone", "status": "unknown"}]
+
+
+def test_calls_in_flight_hold_their_places_again_after_lost_data(redis_server: redis.Redis) -> None:
+    upstream = waiting_behind_one(redis_server)
+    redis_server.flushdb()
+    publish(redis_server, free={})
+    upstream.heartbeat(in_flight=("first",))
+
+    assert upstream.enqueue("third")["status"] == "waiting"
+
+
+def test_buckets_grow_from_empty_after_lost_data(upstream: Upstream) -> None:
+    upstream.enqueue()
+    upstream.client.flushdb()
+    publish(upstream.client, free={})
+    upstream.now += 1000
+    upstream.enqueue()
+
+    assert upstream.inspect()["buckets"]["rpm"]["level"] == 0
+
+
+def test_idle_upstream_leaves_no_key_without_an_end(redis_server: redis.Redis) -> None:
+    upstream = waiting_behind_one(redis_server)
+    upstream.settle("first")
+    upstream.settle("second")
+    kept = {"limits:tiers", "limits:epoch", "limits:upstreams", "telemetry:events"}
+    names = set(redis_server.scan_iter()) - kept
+
+    assert [name for name in sorted(names) if redis_server.ttl(name) < 0] == []
