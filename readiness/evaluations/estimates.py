@@ -72,7 +72,7 @@ def estimate_run(
 
 
 def _seconds(spec: DeploymentSpec, sizes: Sequence[CallSize], times: int) -> float | None:
-    """Time until the last call is admitted, from full buckets: max over buckets of (need − capacity) ÷ rate."""
+    """Time until the last call is admitted from full buckets: max of (need − capacity) ÷ rate."""
     # The charge of ``lib.tokens.openai_token_charge``, from sizes instead of texts.
     tokens = sum(max(size.max_tokens, size.input_tokens) for size in sizes) * times
     needs = ((spec.quota.rpm, len(sizes) * times), (spec.quota.tpm, tokens))

@@ -1,4 +1,4 @@
-"""RQ entry points of runs. Arguments are ids; the rows are the truth, so a job that runs twice does no harm."""
+"""RQ entry points of runs: ids in, and the rows are the truth, so a job that runs twice does no harm."""
 
 import asyncio
 from datetime import datetime

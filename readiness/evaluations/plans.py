@@ -11,7 +11,8 @@ from readiness.prompts.models import PromptVersion
 from readiness.prompts.rendering import render
 from readiness.providers.base import DeploymentSpec, Message
 from readiness.providers.queries import specs_for
-from readiness.scorers.registry import SCORERS, ScorerSpec
+from readiness.scorers.base import ScorerSpec
+from readiness.scorers.registry import SCORERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

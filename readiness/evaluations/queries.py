@@ -76,3 +76,8 @@ def finished_runs(project: Project) -> QuerySet[Run]:
 def answered_cells(run: Run) -> QuerySet[Cell]:
     """Cells with an answer, in the dataset's order."""
     return run.cells.filter(state=CellState.DONE).order_by("example__position", "deployment_id", "trial")
+
+
+def failed_cells(run: Run) -> QuerySet[Cell]:
+    """Cells that ended without an answer."""
+    return run.cells.filter(state=CellState.FAILED)

@@ -36,7 +36,7 @@ from readiness.evaluations.services.runs import finish_if_complete, pause_run
 from readiness.inference.dispatch import Call, Door, Result, open_door
 from readiness.judges.services import judge_sample
 from readiness.lib.events import Purpose
-from readiness.limits.errors import LimiterUnavailableError, RefusedError
+from readiness.limits.tickets import LimiterUnavailableError, RefusedError
 from readiness.providers.base import BadCredentialError, OutOfCreditError, ProviderError, Replay
 from readiness.scorers.base import Kind, Sample, Score, ScorerSpec
 from readiness.scorers.registry import run_scorer
@@ -142,7 +142,7 @@ class _Shard:
         return await sync_to_async(recorded_outputs)({cell.example_id for cell in cells}, models)
 
     async def _wait_for_room(self, drained: bool) -> None:
-        """Returns when a quarter of the slots is free, so that claims come in batches; drained: when all are."""
+        """Returns when a quarter of the slots is free, so that claims come in batches (drained: all)."""
         keep = 0 if drained else SLOTS * len(self._plan.specs) * 3 // 4
         while len(self._tasks) > keep and not self._stop:
             done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -163,10 +163,12 @@ class _Shard:
         try:
             output = cell.output if cell.answered_at else await self._answer(cell, recording)
             scores = [await self._score(cell, spec, output) for spec in self._plan.scorers]
-        except (RefusedError, LimiterUnavailableError) as error:
+        except LimiterUnavailableError as error:
             await self._give_back(cell, error)
+        except RefusedError as error:
+            await self._refused(cell, error)
         except ProviderError as error:
-            await self._fail(cell, error)
+            await self._fail(cell, error.label, error)
         else:
             self._bad_credentials = 0
             await self._outcomes.add(
@@ -239,13 +241,23 @@ class _Shard:
             score = run_scorer(spec, sample)
         return _row(cell, spec, score, cost)
 
+    async def _refused(self, cell: Cell, error: RefusedError) -> None:
+        """Waiting helps against a full queue, not against a request that no quota can ever hold."""
+        if error.reason == "out_of_credit":
+            await self._pause(str(error))
+            await self._give_back(cell, error)
+        elif error.reason.startswith("too_large"):
+            await self._fail(cell, error.reason, error)
+        else:
+            await self._give_back(cell, error)
+
     async def _give_back(self, cell: Cell, error: Exception) -> None:
         """The limiter could not serve the call in time: the cell stays to be done, this shard stops."""
         logger.warning("run %s: cell %s goes back to the queue: %s", self._plan.run_id, cell.pk, error)
         self._stop = True
         await sync_to_async(return_cells)(run_id=self._plan.run_id, token=self._token, cell_ids=[cell.pk])
 
-    async def _fail(self, cell: Cell, error: ProviderError) -> None:
+    async def _fail(self, cell: Cell, label: str, error: Exception) -> None:
         if isinstance(error, OutOfCreditError):
             await self._pause(f"The provider reports no credit left. {error}")
         elif isinstance(error, BadCredentialError):
@@ -257,7 +269,7 @@ class _Shard:
                 cell_id=cell.pk,
                 token=self._token,
                 at=self._clock(),
-                error_class=error.label,
+                error_class=label,
                 error_message=str(error),
             )
         )

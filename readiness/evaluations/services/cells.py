@@ -189,7 +189,7 @@ def _store_scores(outcomes: Iterable[Outcome]) -> int:
 
 @transaction.atomic
 def return_cells(*, run_id: UUID, token: str, cell_ids: Sequence[int]) -> None:
-    """Puts leased cells back to pending without a result: a shard that stops early, or a call that was refused."""
+    """Puts leased cells back to pending without a result: their call was refused, or the shard stops."""
     Run.objects.select_for_update().get(pk=run_id)
     held = Cell.objects.filter(pk__in=cell_ids, lease_token=token, state=CellState.LEASED)
     released = held.aggregate(nanos=Sum("reserved_nanos"))["nanos"] or 0

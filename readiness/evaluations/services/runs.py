@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import transaction
 from django.db.models import F, Sum
@@ -36,14 +36,19 @@ def start_run(
     budget_nanos: int | None = None,
     tier: str = "benchmark",
     by: User | None = None,
+    run_id: UUID | None = None,
 ) -> Run:
     """Creates the run with all its cells, queued; the caller enqueues the shards after commit.
 
+    With ``run_id`` a repeated call returns the run that the first one made: a double click starts one run.
     Raises ``RunRefusedError`` when the parts do not fit together.
     """
+    if run_id and (existing := Run.objects.filter(pk=run_id, project=project).first()):
+        return existing
     recorded = _all_recorded(deployments)
     _check_parts(dataset_version, deployments, prompt_version, recorded)
     run = Run.objects.create(
+        id=run_id or uuid4(),
         project=project,
         name=name,
         dataset_version=dataset_version,

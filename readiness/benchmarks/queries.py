@@ -1,0 +1,172 @@
+"""Reads for the benchmark pages: figures of a run, and its answers side by side."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from django.core.cache import cache
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from readiness.benchmarks.results import CellFacts, Results, ScoreFacts, summarise
+from readiness.datasets.models import Example
+from readiness.evaluations.models import Cell, CellScore, CellState, Run
+from readiness.reviews.marking import Segment, mark_spans
+from readiness.scorers.base import Kind
+from readiness.scorers.registry import SCORERS
+
+_FACTS = (
+    "id",
+    "deployment_id",
+    "example__stratum",
+    "state",
+    "latency_ms",
+    "ttft_ms",
+    "queue_ms",
+    "cost_nanos",
+    "human_label",
+)
+
+
+def results_of(run: Run) -> Results:
+    """The figures of a run, from two queries. A run that is over does not change: its figures are cached."""
+    key = f"results:{run.id}:{run.finished_at}:{run.state}"
+    if run.is_over and (known := cache.get(key)) is not None:
+        results: Results = known
+        return results
+    fresh = summarise(_cells(run), _scores(run), [SCORERS[name] for name in run.scorers])
+    if run.is_over:
+        cache.set(key, fresh, timeout=3600)
+    return fresh
+
+
+def _cells(run: Run) -> list[CellFacts]:
+    rows = run.cells.filter(state__in=(CellState.DONE, CellState.FAILED)).order_by("id").values_list(*_FACTS)
+    return [
+        CellFacts(
+            id=pk,
+            deployment_id=deployment_id,
+            stratum=stratum,
+            failed=state == CellState.FAILED,
+            latency_ms=latency,
+            ttft_ms=ttft,
+            queue_ms=queue,
+            cost_nanos=cost,
+            human_label=label,
+        )
+        for pk, deployment_id, stratum, state, latency, ttft, queue, cost, label in rows
+    ]
+
+
+def _scores(run: Run) -> dict[tuple[int, str], ScoreFacts]:
+    rows = CellScore.objects.filter(cell__run=run).values_list("cell_id", "scorer", "status", "value")
+    return {(cell_id, scorer): ScoreFacts(status, value) for cell_id, scorer, status, value in rows}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerFilters:
+    """What the side-by-side page is narrowed to."""
+
+    show: str = ""
+    """``failed``, ``flagged``, ``disagree``, ``labelled`` (people found a hallucination), or all."""
+    stratum: str = ""
+    search: str = ""
+
+
+def examples_of(run: Run, filters: AnswerFilters) -> QuerySet[Example]:
+    """The run's examples that the filters keep, in the dataset's order."""
+    examples = Example.objects.filter(version=run.dataset_version).order_by("position")
+    if filters.stratum:
+        examples = examples.filter(stratum=filters.stratum)
+    if filters.search:
+        examples = examples.filter(
+            Q(question__icontains=filters.search) | Q(reference__icontains=filters.search)
+        )
+    cells = Cell.objects.filter(run=run, example=OuterRef("pk"))
+    match filters.show:
+        case "failed":
+            return examples.filter(Exists(cells.filter(state=CellState.FAILED)))
+        case "flagged":
+            return examples.filter(Exists(cells.filter(_flagged(run))))
+        case "labelled":
+            return examples.filter(Exists(cells.filter(human_label=True)))
+        case "disagree":
+            return examples.filter(Exists(cells.filter(_flagged(run)))).filter(
+                Exists(cells.filter(state=CellState.DONE).exclude(pk__in=_flagged_ids(run)))
+            )
+    return examples
+
+
+def _flagged(run: Run) -> Q:
+    """Cells that at least one scorer with a threshold flags."""
+    return Q(pk__in=_flagged_ids(run))
+
+
+def _flagged_ids(run: Run) -> QuerySet[CellScore, int]:
+    flags = Q(pk__in=[])
+    for name in run.scorers:
+        spec = SCORERS[name]
+        if spec.flag_at is None:
+            continue
+        side = "value__lte" if spec.higher_is_better else "value__gte"
+        flags |= Q(scorer=name, **{side: spec.flag_at})
+    return CellScore.objects.filter(flags, cell__run=run).values_list("cell_id", flat=True)
+
+
+def strata_of(run: Run) -> Sequence[str]:
+    return sorted(run.dataset_version.strata)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownScore:
+    """A score as the page shows it."""
+
+    title: str
+    score: CellScore
+    flagged: bool
+    advisory: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCell:
+    """One deployment's answer to an example."""
+
+    cell: Cell
+    scores: Sequence[ShownScore]
+
+    @property
+    def segments(self) -> list[Segment]:
+        """The answer, cut where any scorer found something."""
+        findings = [
+            {**span, "scorer": shown.score.scorer} for shown in self.scores for span in shown.score.spans
+        ]
+        return mark_spans(self.cell.output, findings)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownExample:
+    example: Example
+    cells: Sequence[ShownCell]
+
+
+def side_by_side(run: Run, examples: Sequence[Example]) -> Iterator[ShownExample]:
+    """The answers to a page of examples, in two queries however many deployments there are."""
+    cells = (
+        run.cells.filter(example__in=examples)
+        .select_related("deployment__account")
+        .prefetch_related("scores")
+        .order_by("deployment__name", "trial")
+    )
+    by_example: dict[int, list[ShownCell]] = {}
+    for cell in cells:
+        by_example.setdefault(cell.example_id, []).append(ShownCell(cell, _shown(cell)))
+    for example in examples:
+        yield ShownExample(example, by_example.get(example.pk, []))
+
+
+def _shown(cell: Cell) -> list[ShownScore]:
+    shown = []
+    for score in cell.scores.all():
+        spec = SCORERS.get(score.scorer)
+        flagged = spec is not None and score.value is not None and spec.flags(score.value)
+        advisory = spec is not None and spec.kind is Kind.JUDGE
+        shown.append(ShownScore(spec.title if spec else score.scorer, score, flagged, advisory))
+    return shown
