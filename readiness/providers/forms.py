@@ -23,6 +23,16 @@ _PARAMETERS_LIMIT = 10_000
 class AccountForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the checker only
     """A provider account. The stored key is never put into the form, only taken from it."""
 
+    kind = forms.ChoiceField(
+        # Recorded accounts come into being with an import, never by hand.
+        choices=[choice for choice in ProviderKind.choices if choice[0] != ProviderKind.RECORDED]
+    )
+    base_url = forms.CharField(
+        label="Base URL",
+        max_length=300,
+        widget=forms.URLInput(attrs={"spellcheck": "false"}),
+        help_text="What comes before /chat/completions in the provider's documentation.",
+    )
     api_key = forms.CharField(
         label="API key",
         required=False,
@@ -39,26 +49,33 @@ class AccountForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
     class Meta:
         model = ProviderAccount
         fields = ["name", "kind", "base_url"]
-        help_texts = {
-            "name": "How people here call it, e.g. “OpenAI, team account”.",
-            "base_url": "What comes before /chat/completions in the provider's documentation.",
-        }
+        help_texts = {"name": "How people here call it, e.g. “OpenAI, team account”."}
 
     def __init__(self, *args: Any, project: Project, may_change_site: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.project = project
         self.has_key = bool(self.instance.credential_encrypted)
+        if self.has_key:
+            key_words = "A key is stored. Leave this empty to keep it, or enter a new one to replace it."
+        else:
+            key_words = (
+                "Stored encrypted and never shown again. Leave it empty for a server that asks for none."
+            )
+        self.fields["api_key"].help_text = key_words
+        for name in self._unneeded(may_change_site):
+            del self.fields[name]
+
+    def _unneeded(self, may_change_site: bool) -> set[str]:
+        """Fields that this account has no use for."""
         is_new = self.instance.pk is None
-        self.fields["kind"].disabled = not is_new
+        unneeded = set() if is_new else {"kind"}
         if not (is_new and may_change_site):
-            del self.fields["site_wide"]
+            unneeded.add("site_wide")
         if not self.has_key:
-            del self.fields["forget_key"]
-        self.fields["api_key"].help_text = (
-            "A key is stored. Leave this empty to keep it, or enter a new one to replace it."
-            if self.has_key
-            else "Stored encrypted and never shown again. Leave it empty for a server that asks for none."
-        )
+            unneeded.add("forget_key")
+        if self.instance.kind == ProviderKind.RECORDED:
+            unneeded |= {"base_url", "api_key", "forget_key"}
+        return unneeded
 
     def clean_base_url(self) -> str:
         return normalised(self.cleaned_data["base_url"])
@@ -71,18 +88,13 @@ class AccountForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        if cleaned.get("kind") == ProviderKind.RECORDED:
-            cleaned["base_url"] = ""
-        elif "base_url" in cleaned:
+        if "base_url" in cleaned:
             self._check_base_url(cleaned["base_url"])
         if self._name_taken(cleaned.get("name")):
             self.add_error("name", "There is an account of this name already. Choose another one.")
         return cleaned
 
     def _check_base_url(self, base_url: str) -> None:
-        if not base_url:
-            self.add_error("base_url", "Enter the provider's base URL.")
-            return
         if self.instance.pk and base_url == self.initial["base_url"]:
             return
         if self.has_key and not self._new_key() and self._moves(base_url):
@@ -111,7 +123,7 @@ class AccountForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
 
     def key_change(self) -> str | None:
         """What ``update_account`` takes: None keeps the key, an empty text removes it, else the new one."""
-        if self.cleaned_data["api_key"]:
+        if self.cleaned_data.get("api_key"):
             return str(self.cleaned_data["api_key"])
         return "" if self.cleaned_data.get("forget_key") else None
 
@@ -258,7 +270,13 @@ class PriceFormSet(forms.BaseFormSet):  # type: ignore[type-arg]  # generic for 
 
 
 _formset = forms.formset_factory(
-    PriceForm, formset=PriceFormSet, extra=2, can_delete=True, max_num=200, absolute_max=200
+    PriceForm,
+    formset=PriceFormSet,
+    extra=2,
+    can_delete=True,
+    can_delete_extra=False,
+    max_num=200,
+    absolute_max=200,
 )
 
 

@@ -21,7 +21,7 @@ from readiness.providers import services
 from readiness.providers.forms import AccountForm, DeploymentForm, price_formset
 from readiness.providers.models import Deployment, ProviderAccount, ProviderKind
 from readiness.providers.presets import preset, presets
-from readiness.providers.queries import accounts_of, deployments_for_page, prices_on
+from readiness.providers.queries import DeploymentRow, accounts_of, deployments_for_page, prices_on
 
 edits = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -35,7 +35,9 @@ def provider_list(request: HttpRequest, slug: str) -> HttpResponse:
     accounts = deployments_for_page(
         project, datetime.now(UTC).date(), is_admin=is_admin, is_site_admin=user.is_site_admin
     )
-    return render(request, "providers/list.html", _context(project) | {"accounts": accounts, "may_add": is_admin})
+    return render(
+        request, "providers/list.html", _context(project) | {"accounts": accounts, "may_add": is_admin}
+    )
 
 
 @edits
@@ -74,7 +76,7 @@ def edit_account(request: HttpRequest, slug: str, account_id: int) -> HttpRespon
             actor=current_user(request),
             account=account,
             name=form.cleaned_data["name"],
-            base_url=form.cleaned_data["base_url"],
+            base_url=form.cleaned_data.get("base_url", ""),
             api_key=form.key_change(),
         )
         messages.success(request, f"{account.name} is saved.")
@@ -143,7 +145,7 @@ def edit_deployment(request: HttpRequest, slug: str, deployment_id: int) -> Http
         "prices": prices,
         "account": stored.account,
         "deployment": stored,
-        "current_prices": prices_on(stored, datetime.now(UTC).date()),
+        "row": DeploymentRow(stored, prices_on(stored, datetime.now(UTC).date())),
     }
     return render(request, "providers/deployment.html", _context(project) | context)
 

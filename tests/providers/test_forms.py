@@ -41,7 +41,7 @@ def test_account_form_takes_a_good_account(project: Project) -> None:
 @pytest.mark.parametrize(
     ("data", "field", "words"),
     [
-        ({"base_url": ""}, "base_url", "Enter the provider's base URL"),
+        ({"base_url": ""}, "base_url", "required"),
         ({"base_url": "https://127.0.0.1/v1"}, "base_url", "private address"),
         ({"base_url": "https://169.254.169.254/latest"}, "base_url", "no AI service can be"),
         ({"base_url": "https://no-such-host.invalid/v1"}, "base_url", "could not be found"),
@@ -50,6 +50,7 @@ def test_account_form_takes_a_good_account(project: Project) -> None:
         ({"api_key": "two words"}, "api_key", "no blanks"),
         ({"api_key": "schlüssel"}, "api_key", "no blanks"),
         ({"kind": "carrier-pigeon"}, "kind", "valid choice"),
+        ({"kind": "recorded"}, "kind", "valid choice"),
         ({"name": ""}, "name", "required"),
     ],
 )
@@ -66,9 +67,12 @@ def test_account_name_is_taken_once_per_project(project: Project) -> None:
     assert account_form(project, site_wide="on").is_valid()
 
 
-def test_recorded_account_needs_no_address(project: Project) -> None:
-    form = account_form(project, kind="recorded", base_url="")
+def test_recorded_account_has_only_a_name_to_change(project: Project) -> None:
+    account = make_account(project, kind="recorded", base_url="", credential_encrypted=b"")
+    form = AccountForm({"name": "Renamed"}, instance=account, project=project)
+    assert list(form.fields) == ["name"]
     assert form.is_valid(), form.errors
+    assert form.key_change() is None
 
 
 def test_stored_key_is_not_in_the_form(project: Project) -> None:
@@ -113,7 +117,7 @@ def test_address_that_stays_is_not_resolved_again(project: Project) -> None:
 def test_kind_of_an_account_cannot_change(project: Project) -> None:
     form = account_form(project, make_account(project), kind="recorded", api_key=KEY)
     assert form.is_valid(), form.errors
-    assert form.cleaned_data["kind"] == "openai"
+    assert form.instance.kind == "openai"
 
 
 def test_deployment_form_takes_a_good_deployment(project: Project) -> None:

@@ -169,6 +169,13 @@ def test_admin_renames_an_account_and_the_key_stays(
     assert crypto.decrypt(bytes(account.credential_encrypted)) == "sim-key"
 
 
+def test_admin_renames_a_recorded_account(as_user: AsUser, alice: User, project: Project) -> None:
+    account = make_account(project, kind="recorded", base_url="", credential_encrypted=b"")
+    assert as_user(alice).post(url("account", account.pk), {"name": "Imported in May"}).status_code == 303
+    account.refresh_from_db()
+    assert (account.name, account.base_url) == ("Imported in May", "")
+
+
 def test_admin_adds_a_deployment_with_a_price(as_user: AsUser, alice: User, deployment: Deployment) -> None:
     data = DEPLOYMENT | {
         "prices-TOTAL_FORMS": "1",
