@@ -1,5 +1,13 @@
-from django.urls import URLPattern
+from django.urls import path
+
+from readiness.quality import views
 
 app_name = "quality"
 
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.spot_checks, name="spot_checks"),
+    path("run/", views.run_now, name="run"),
+    path("progress/", views.progress, name="progress"),
+    path("policy/", views.policy, name="policy"),
+    path("chart/", views.chart, name="chart"),
+]

@@ -1,0 +1,1 @@
+"""Writes: what is sampled, what the checks find, and the policy."""
