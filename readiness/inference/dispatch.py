@@ -1,0 +1,292 @@
+"""The one door to AI services: permit → provider → store → settle. Every call of every app goes through here.
+
+Async only: a job crosses from sync to async once, at its top. Retries happen here and nowhere else, and each
+attempt has a permit and a usage event of its own, because the provider charges each.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import Final
+from uuid import uuid4
+
+from readiness.lib.events import Outcome, Purpose, UsageEvent
+from readiness.lib.tokens import estimate_tokens, openai_token_charge
+from readiness.limits.limiter import Limiter
+from readiness.limits.tickets import LimiterUnavailableError, Permit, Ticket
+from readiness.providers.base import (
+    ChatReply,
+    ChatRequest,
+    DeploymentSpec,
+    Message,
+    OutOfCreditError,
+    ProviderClient,
+    ProviderError,
+    RampLimitedError,
+    RateLimitedError,
+    Replay,
+    UnreachableError,
+    Usage,
+)
+from readiness.providers.registry import ClientPool
+
+MAX_ATTEMPTS: Final = 4
+"""Tries of one request at its provider; faults beyond that are the caller's to see."""
+
+_FIRST_BACKOFF_S: Final = 0.5
+_LONGEST_BACKOFF_S: Final = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request to a model, whoever makes it."""
+
+    spec: DeploymentSpec
+    messages: tuple[Message, ...]
+    max_tokens: int
+    project_id: int
+    tier: str
+    tenant: str
+    """Who shares the tier equally with others: a run, an end user."""
+    purpose: Purpose
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    run_id: str = ""
+    prompt_hash: str = ""
+    longest_wait_s: float | None = None
+    """How long it may queue, all attempts together; None for the tier's own limit."""
+    replay: Replay | None = None
+    request_id: str = field(default_factory=lambda: uuid4().hex)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """A delivered answer. Times in milliseconds, money in nano-dollars."""
+
+    request_id: str
+    text: str
+    model: str
+    usage: Usage
+    cost_nanos: int
+    latency_ms: int | None
+    """Of the attempt that answered, without queue wait; None for a replay without a recorded time."""
+    ttft_ms: int | None
+    queue_ms: int
+    """Wait for permits, all attempts together."""
+    attempts: int
+    finish_reason: str
+    simulated: bool
+
+
+Store = Callable[[Result], Awaitable[None]]
+
+
+class Door:
+    """Calls to models from one event loop; open it with ``open_door()``."""
+
+    def __init__(self, limiter: Limiter, clients: ClientPool) -> None:
+        self._limiter = limiter
+        self._clients = clients
+
+    async def dispatch(self, call: Call, *, store: Store | None = None) -> Result:
+        """The answer. ``store`` makes it durable before its permit is settled: a paid answer is never lost.
+
+        Raises the ``ProviderError`` of the last attempt, ``RefusedError`` when our limits say no, and
+        ``LimiterUnavailableError`` when Redis does not answer for the whole of the longest wait.
+        """
+        client = self._clients.get(call.spec)
+        if client.is_replay:
+            return await self._replay(client, call, store)
+        queue_ms, wait_left = 0, call.longest_wait_s
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            permit = await self._limiter.acquire(_ticket(call, attempt, wait_left))
+            queue_ms, wait_left = queue_ms + permit.queue_ms, permit.wait_left_s
+            try:
+                return await self._attempt(client, call, permit, attempt, queue_ms, store)
+            except ProviderError as error:
+                if not _goes_on(error, attempt):
+                    raise
+                await asyncio.sleep(_backoff_s(error, attempt))
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _replay(self, client: ProviderClient, call: Call, store: Store | None) -> Result:
+        """A recorded answer: nobody is asked now, so there is no permit and no record."""
+        result = _result(call, await client.chat(_request(call, 1)), attempt=1, queue_ms=0)
+        if store:
+            await store(result)
+        return result
+
+    async def _attempt(
+        self,
+        client: ProviderClient,
+        call: Call,
+        permit: Permit,
+        attempt: int,
+        queue_ms: int,
+        store: Store | None,
+    ) -> Result:
+        """One try at the provider, settled whatever comes of it."""
+        event = replace(_event(call, attempt), queue_ms=permit.queue_ms, queued=permit.queued)
+        started = time.monotonic()
+        try:
+            reply = await client.chat(_request(call, attempt))
+        except ProviderError as error:
+            await self._tell(call.spec, error)
+            await self._limiter.settle(
+                permit,
+                _failed(event, error, started, final=not _goes_on(error, attempt)),
+                reached_provider=not isinstance(error, UnreachableError),
+            )
+            raise
+        except asyncio.CancelledError:
+            cancelled = replace(event, outcome=Outcome.CANCELLED, provider_ms=_elapsed_ms(started))
+            await self._limiter.settle(permit, cancelled)
+            raise
+        result = _result(call, reply, attempt=attempt, queue_ms=queue_ms)
+        try:
+            if store:
+                await store(result)
+        finally:
+            await self._limiter.settle(permit, _delivered(event, reply, result))
+        return result
+
+    async def _tell(self, spec: DeploymentSpec, error: ProviderError) -> None:
+        """Lets everybody at the upstream know what the provider said of our rate or our money."""
+        with suppress(LimiterUnavailableError):  # without Redis nobody is admitted anyway
+            if isinstance(error, OutOfCreditError):
+                await self._limiter.feedback(spec.upstream, "out_of_credit")
+            elif isinstance(error, RateLimitedError):
+                await self._limiter.feedback(
+                    spec.upstream,
+                    "ramp" if isinstance(error, RampLimitedError) else "rate",
+                    retry_after_s=error.retry_after_s,
+                    remaining_requests=error.rate_limits.remaining_requests,
+                    remaining_tokens=error.rate_limits.remaining_tokens,
+                )
+
+
+@asynccontextmanager
+async def open_door(clients: ClientPool | None = None) -> AsyncIterator[Door]:
+    """A door for the running event loop. ``clients`` is a seam for tests; it is closed on the way out."""
+    async with Limiter.open() as limiter, clients or ClientPool() as pool:
+        yield Door(limiter, pool)
+
+
+def _goes_on(error: ProviderError, attempt: int) -> bool:
+    return error.retryable and attempt < MAX_ATTEMPTS
+
+
+def _backoff_s(error: ProviderError, attempt: int) -> float:
+    """Doubling with full jitter. A rate limit needs none: the limiter pauses everybody at the upstream."""
+    if isinstance(error, RateLimitedError):
+        return 0.0
+    doubled = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2**attempt)
+    wished = min(_LONGEST_BACKOFF_S, error.retry_after_s or 0.0)
+    return wished + random.uniform(0, doubled)  # noqa: S311
+
+
+def _texts(call: Call) -> list[str]:
+    return [message.content for message in call.messages]
+
+
+def _event_id(call: Call, attempt: int) -> str:
+    return f"{call.request_id}-{attempt}"
+
+
+def _event(call: Call, attempt: int) -> UsageEvent:
+    """What is known of an attempt before it is made; tokens and cost are at their most."""
+    usage = Usage(input_tokens=estimate_tokens(_texts(call)), output_tokens=call.max_tokens, estimated=True)
+    return UsageEvent(
+        event_id=_event_id(call, attempt),
+        request_id=call.request_id,
+        attempt=attempt,
+        project_id=call.project_id,
+        deployment_id=call.spec.id,
+        tier=call.tier,
+        tenant=call.tenant,
+        purpose=call.purpose,
+        run_id=call.run_id,
+        prompt_hash=call.prompt_hash,
+        model=call.spec.model,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cost_nanos=call.spec.prices.cost_nanos(usage),
+        simulated=call.spec.simulated,
+    )
+
+
+def _ticket(call: Call, attempt: int, longest_wait_s: float | None) -> Ticket:
+    return Ticket(
+        id=_event_id(call, attempt),
+        upstream=call.spec.upstream,
+        quota=call.spec.quota,
+        tier=call.tier,
+        tenant=call.tenant,
+        tokens=openai_token_charge(_texts(call), call.max_tokens),
+        event=_event(call, attempt),
+        longest_wait_s=longest_wait_s,
+    )
+
+
+def _request(call: Call, attempt: int) -> ChatRequest:
+    return ChatRequest(
+        model=call.spec.model,
+        messages=call.messages,
+        max_tokens=call.max_tokens,
+        parameters=call.parameters,
+        request_id=_event_id(call, attempt),
+        replay=call.replay,
+    )
+
+
+def _result(call: Call, reply: ChatReply, *, attempt: int, queue_ms: int) -> Result:
+    return Result(
+        request_id=call.request_id,
+        text=reply.text,
+        model=reply.model,
+        usage=reply.usage,
+        cost_nanos=call.spec.prices.cost_nanos(reply.usage),
+        latency_ms=reply.latency_ms,
+        ttft_ms=reply.ttft_ms,
+        queue_ms=queue_ms,
+        attempts=attempt,
+        finish_reason=reply.finish_reason,
+        simulated=call.spec.simulated or reply.simulated,
+    )
+
+
+def _failed(event: UsageEvent, error: ProviderError, started: float, *, final: bool) -> UsageEvent:
+    """A failed attempt costs nothing that we know of; the provider may have counted its tokens."""
+    return replace(
+        event,
+        outcome=Outcome.FAILED,
+        final=final,
+        http_status=error.http_status,
+        error_class=error.label,
+        input_tokens=0,
+        output_tokens=0,
+        cost_nanos=0,
+        provider_ms=_elapsed_ms(started),
+    )
+
+
+def _delivered(event: UsageEvent, reply: ChatReply, result: Result) -> UsageEvent:
+    return replace(
+        event,
+        outcome=Outcome.OK,
+        http_status=reply.http_status,
+        model=reply.model,
+        input_tokens=reply.usage.input_tokens,
+        output_tokens=reply.usage.output_tokens,
+        cached_tokens=reply.usage.cached_input_tokens,
+        cost_nanos=result.cost_nanos,
+        provider_ms=-1 if reply.latency_ms is None else reply.latency_ms,
+        ttft_ms=-1 if reply.ttft_ms is None else reply.ttft_ms,
+        simulated=result.simulated,
+    )
+
+
+def _elapsed_ms(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)

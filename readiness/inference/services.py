@@ -1,0 +1,37 @@
+"""Writes of production answers."""
+
+from datetime import datetime
+
+from readiness.inference.dispatch import Result
+from readiness.inference.models import LoggedAnswer
+
+
+def log_answer(
+    *,
+    result: Result,
+    project_id: int,
+    deployment_id: int,
+    at: datetime,
+    question: str,
+    source: str = "",
+    stratum: str = "",
+    prompt_hash: str = "",
+    prompt_version_id: int | None = None,
+) -> LoggedAnswer:
+    """Keeps one production answer for spot-checks; a second call for the same request changes nothing."""
+    answer, _ = LoggedAnswer.objects.get_or_create(
+        request_id=result.request_id,
+        defaults={
+            "project_id": project_id,
+            "deployment_id": deployment_id,
+            "at": at,
+            "question": question,
+            "source": source,
+            "stratum": stratum,
+            "output": result.text,
+            "prompt_hash": prompt_hash,
+            "prompt_version_id": prompt_version_id,
+            "simulated": result.simulated,
+        },
+    )
+    return answer
