@@ -36,7 +36,7 @@ class AccountForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
     api_key = forms.CharField(
         label="API key",
         required=False,
-        max_length=500,
+        max_length=4000,
         widget=forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     forget_key = forms.BooleanField(label="Remove the stored key", required=False)

@@ -48,7 +48,12 @@ class Price:
     effective_from: date
 
     def __str__(self) -> str:
-        return f"{self.unit} {self.usd_per_million.normalize():f} USD per million from {self.effective_from}"
+        return f"{self.unit} {plain(self.usd_per_million)} USD per million from {self.effective_from}"
+
+
+def plain(amount: Decimal) -> Decimal:
+    """The same amount without the zeros that its column adds: 0.4 for 0.400000, 10 for 10.000000."""
+    return amount.quantize(Decimal(1)) if amount == amount.to_integral_value() else amount.normalize()
 
 
 @transaction.atomic
@@ -167,7 +172,7 @@ def delete_deployment(*, actor: User | None, deployment: Deployment) -> None:
 def prices_of(deployment: Deployment) -> list[Price]:
     """The deployment's overrides in a stable order."""
     rows = PriceOverride.objects.filter(deployment=deployment)
-    return sorted((Price(row.unit, row.usd_per_million, row.effective_from) for row in rows), key=str)
+    return sorted((Price(row.unit, plain(row.usd_per_million), row.effective_from) for row in rows), key=str)
 
 
 def _replace_prices(deployment: Deployment, prices: Sequence[Price]) -> None:

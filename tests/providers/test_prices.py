@@ -96,6 +96,10 @@ def test_override_wins_for_its_unit_only() -> None:
     assert prices.source.startswith("override from 2026-01-01 for output tokens; genai-prices ")
 
 
+def test_override_of_requests_is_per_million_requests() -> None:
+    assert table("gpt-4o-mini", override("request", "2500")).cost_nanos(Usage()) == 2_500_000
+
+
 def test_newest_override_in_force_wins() -> None:
     rows = [
         override("output_token", "3", date(2026, 7, 1)),

@@ -116,6 +116,16 @@ def test_update_deployment_logs_what_changed_and_replaces_prices(alice: User, pr
     }
 
 
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [("0.400000", "0.4"), ("10.000000", "10"), ("1000000", "1000000"), ("0.000001", "0.000001")],
+)
+def test_price_is_written_without_the_zeros_of_its_column(stored: str, shown: str) -> None:
+    assert f"{Price('request', Decimal(stored), date(2026, 1, 1))}" == (
+        f"request {shown} USD per million from 2026-01-01"
+    )
+
+
 def test_update_deployment_without_prices_keeps_them(alice: User, project: Project) -> None:
     deployment = make_deployment(make_account(project))
     services.update_deployment(actor=alice, deployment=deployment, prices=[PRICE])

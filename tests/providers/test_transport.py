@@ -4,10 +4,12 @@ import asyncio
 import datetime
 import ipaddress
 import json
+import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -184,6 +186,19 @@ async def test_calls_share_one_connection() -> None:
             await client.chat(REQUEST)
     assert server.connections == 1
     assert len(dns.asked) == 1
+
+
+async def test_key_is_in_no_log_of_a_real_connection(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    spec = AccountSpec(kind="openai", base_url="", credential="sk-never-to-be-logged")
+    async with running() as server:
+        client = OpenAIClient(
+            replace(spec, base_url=f"http://{HOST}:{server.port}/v1"), transport=transport(Dns(["127.0.0.1"]))
+        )
+        await client.chat(REQUEST)
+        await client.aclose()
+    assert "httpcore" in caplog.text
+    assert "sk-never" not in caplog.text
 
 
 async def test_second_address_is_tried_when_the_first_does_not_answer() -> None:

@@ -210,7 +210,7 @@ def test_edit_page_shows_stored_prices(as_user: AsUser, alice: User, deployment:
         deployment=deployment, unit="output_token", usd_per_million="0.40", effective_from="2026-01-01"
     )
     page = as_user(alice).get(url("deployment", deployment.pk)).text
-    assert 'value="0.400000"' in page
+    assert 'value="0.4"' in page
     assert 'value="2026-01-01"' in page
 
 
