@@ -60,7 +60,7 @@ class PolicyForm(forms.Form):
     )
 
     def __init__(self, *args: Any, project: Project, policy: SpotCheckPolicy, **kwargs: Any) -> None:
-        super().__init__(*args, initial=_initial(policy), **kwargs)
+        super().__init__(*args, **{"initial": _initial(policy), **kwargs})
         judges = deployments_of(project).exclude(account__kind=ProviderKind.RECORDED)
         judge = self.fields["judge"]
         assert isinstance(judge, _JudgeField)

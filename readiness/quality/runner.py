@@ -45,7 +45,7 @@ DETAILS = SCORERS["unsupported_details"]
 
 
 async def run_checks(project_id: int, *, door: Door, clock: Callable[[], datetime]) -> int:
-    """Works until nothing affordable waits, our limits refuse, or time is up; returns how many it finished."""
+    """Works until nothing affordable waits, our limits refuse, or time is up; returns how many ended."""
     ends_at, finished = clock() + WORK_TIME, 0
     while clock() < ends_at:
         # Read anew for each batch: the policy may change, and new checks may be sampled meanwhile.
