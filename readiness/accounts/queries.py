@@ -1,8 +1,9 @@
 """Reads of the audit log and of people."""
 
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time
 
-from django.db.models import QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from readiness.accounts.models import AuditEntry, User
 
@@ -24,6 +25,23 @@ def audit_entries(
     if since:
         entries = entries.filter(at__gte=datetime.combine(since, time.min, UTC))
     return entries
+
+
+def last_change(objects: Iterable[tuple[str, object]], fields: Sequence[str]) -> datetime | None:
+    """When one of the fields of one of the objects, each (object type, id), was last changed; None for never.
+
+    Additions do not count: they give every field its first value.
+    """
+    any_of = Q()
+    for object_type, object_id in objects:
+        any_of |= Q(object_type=object_type, object_id=str(object_id))
+    if not any_of:
+        return None
+    changes = AuditEntry.objects.filter(
+        any_of, action__endswith="changed", changes__has_any_keys=list(fields)
+    )
+    latest: datetime | None = changes.aggregate(at=Max("at"))["at"]
+    return latest
 
 
 def all_people() -> QuerySet[User]:

@@ -68,7 +68,8 @@ class EvidenceView:
     abstained: bool = False
     """True when the producer ran but could not score."""
     attested: bool = False
-    """True when it is a person's word; without parts it vouches for the whole criterion."""
+    """True when it is a person's word; without parts it vouches for the whole criterion, where only a person
+    can know and where this version measures nothing."""
     expires_at: datetime | None = None
     explanation: str = ""
 

@@ -23,6 +23,8 @@ class Target(models.Model):
         DatasetVersion, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     application_version = models.CharField(max_length=64, blank=True)
+    version_since = models.DateTimeField(null=True)
+    """When the application version was set; reviews of answers from before it are of another release."""
     updated_at = models.DateTimeField(auto_now=True)
 
     def __str__(self) -> str:
@@ -30,17 +32,19 @@ class Target(models.Model):
 
 
 class Evidence(models.Model):
-    """One measurement for one criterion. Append-only: a newer row replaces an older one in the verdict."""
+    """One measurement for one criterion. Append-only: the row that was stored last counts in the verdict, for
+    what was measured later may be about something that is no longer going to be shipped."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="evidence")
     criterion = models.CharField(max_length=10)
     parts = models.JSONField(default=list)
-    """What was measured: the shape is ``readiness.checklist.rules.Part``."""
+    """What was measured: the shape is ``readiness.checklist.evidence.Part``."""
     method = models.CharField(max_length=80)
     """Producer's method and version, e.g. ``runs/1``."""
     abstained = models.BooleanField(default=False)
     """True when the producer ran but could not score."""
     explanation = models.CharField(max_length=500, blank=True)
+    """What it was measured on, in words; why it could not be scored, where it was not."""
     fingerprint = models.JSONField(default=dict)
     """Key letter to the digest or id it was measured on."""
     link = models.CharField(max_length=300, blank=True)
@@ -52,10 +56,8 @@ class Evidence(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        ordering = ["-measured_at", "-id"]
-        indexes = [
-            models.Index(fields=["project", "criterion", "-measured_at"], name="evidence_by_criterion")
-        ]
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["project", "criterion", "-id"], name="evidence_by_criterion")]
         verbose_name_plural = "evidence"
 
     def __str__(self) -> str:
@@ -72,7 +74,10 @@ class Attestation(models.Model):
     by_label = models.CharField(max_length=150)
     at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
+    fingerprint = models.JSONField(default=dict)
+    """What the project intended to ship when the person vouched, by key letter."""
     withdrawn_at = models.DateTimeField(null=True)
+    withdrawn_by_label = models.CharField(max_length=150, blank=True)
 
     class Meta:
         ordering = ["-at", "-id"]

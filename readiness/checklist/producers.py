@@ -6,17 +6,23 @@ not block.
 """
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeAlias
 
-Gather = TypeVar("Gather", bound=Callable[..., object])
+if TYPE_CHECKING:
+    # The loader asks this register for names only; it must not pull in every app that is measured.
+    from readiness.checklist.measurements import Measurement
+    from readiness.checklist.subjects import Subject
 
-_registry: dict[str, Callable[..., object]] = {}
+Producer: TypeAlias = "Callable[[Subject], Measurement | None]"
+"""Looks at what there is to measure, cheaply; None where there is nothing."""
+
+_registry: dict[str, Producer] = {}
 
 
-def produces(name: str) -> Callable[[Gather], Gather]:
+def produces(name: str) -> Callable[[Producer], Producer]:
     """Registers the decorated function as the producer ``name``. Raises ValueError when the name is taken."""
 
-    def register(function: Gather) -> Gather:
+    def register(function: Producer) -> Producer:
         if name in _registry:
             raise ValueError(f"Two producers are called {name!r}.")
         _registry[name] = function
@@ -27,3 +33,8 @@ def produces(name: str) -> Callable[[Gather], Gather]:
 
 def registered() -> frozenset[str]:
     return frozenset(_registry)
+
+
+def producer(name: str) -> Producer:
+    """Raises KeyError for a name that no code answers to."""
+    return _registry[name]

@@ -135,7 +135,8 @@ def _on_evidence(criterion: Criterion, evidence: EvidenceView | None, situation:
         return Judgement(criterion, Status.STALE, out_of_date, parts, moved)
     if evidence.abstained:
         return Judgement(criterion, Status.ABSTAIN, wording.abstained(evidence), parts)
-    if evidence.attested and not evidence.parts and criterion.kind == "attested":
+    vouches = criterion.kind == "attested" or not criterion.measured
+    if evidence.attested and not evidence.parts and vouches:
         return Judgement(criterion, Status.ATTESTED, wording.attested(evidence))
     measurable = [part for part in parts if part.status is not Status.UNMEASURED]
     if not measurable:

@@ -13,7 +13,7 @@ from readiness.projects.models import Project, Tier
 from readiness.providers.models import Deployment
 from readiness.telemetry.models import Grain, RequestRecord, Rollup
 from readiness.telemetry.ranges import Range
-from readiness.telemetry.tallies import window_start
+from readiness.telemetry.tallies import UNREACHABLE, window_start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +136,30 @@ def upstream_429_count(project: Project, deployment: Deployment, since: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Signals:
+    """What was recorded of the signals that are watched together."""
+
+    attempts: int
+    """Attempts at providers: each says whether it was a 429 or another error."""
+    waits: bool
+    """Whether any request's wait in the queue was recorded."""
+    spend_nanos: int
+
+
+def recorded_signals(project: Project, since: datetime) -> Signals:
+    """Signals recorded from the hour that ``since`` lies in; one query."""
+    rows = Rollup.objects.filter(
+        project=project, grain=Grain.HOUR, start__gte=window_start(since, Grain.HOUR)
+    )
+    found = rows.aggregate(
+        attempts=Sum("attempts", default=0),
+        nanos=Sum("cost_nanos", default=0),
+        waits=Count("id", filter=~Q(queue_wait={})),
+    )
+    return Signals(attempts=found["attempts"], waits=found["waits"] > 0, spend_nanos=found["nanos"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerLine:
     """What the records say of one deployment in one run, to be held against the provider's own ledger."""
 
@@ -153,7 +177,7 @@ def run_ledger(run_id: str) -> list[LedgerLine]:
     settled = ~Q(outcome=Outcome.ORPHANED)
     rows = (
         RequestRecord.objects.filter(run_id=run_id)
-        .exclude(outcome__in=[Outcome.REFUSED, Outcome.EXPIRED])
+        .exclude(Q(outcome__in=[Outcome.REFUSED, Outcome.EXPIRED]) | Q(error_class=UNREACHABLE))
         .values("deployment_id")
         .annotate(
             attempts=Count("id", filter=settled),

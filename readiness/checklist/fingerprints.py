@@ -1,0 +1,72 @@
+"""Fingerprints: short digests of what evidence was measured on, by key letter.
+
+Evidence is stale as soon as one of the keys that its criterion declares differs from what would be shipped.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from datetime import date
+
+from readiness.checklist.catalogue.schema import FingerprintKey
+from readiness.checklist.models import Target
+from readiness.projects.models import Tier
+from readiness.providers.models import Deployment
+from readiness.providers.queries import prices_on
+
+MODEL_FIELDS = ("model", "parameters", "max_output_tokens", "base_url")
+"""Fields of a deployment and its account that decide what its answers are, as the audit log names them."""
+
+_DIGITS = 16
+"""Hexadecimal digits that are kept: enough that two contents never share a digest by chance."""
+
+
+def digest_of(*values: object) -> str:
+    """The same for equal values; anything that JSON does not know counts as its text."""
+    canonical = json.dumps(values, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:_DIGITS]
+
+
+def model_digest(deployment: Deployment) -> str:
+    """M: the model id with the service that answers to it and the default parameters of a call."""
+    account = deployment.account
+    return digest_of(
+        account.kind,
+        account.base_url,
+        deployment.model,
+        deployment.parameters,
+        deployment.max_output_tokens,
+    )
+
+
+def price_digest(deployment: Deployment, on: date) -> str:
+    """$: what the deployment charges on a day, wherever the price comes from."""
+    table = prices_on(deployment, on)
+    rates = (table.input_token, table.cached_input_token, table.output_token, table.request)
+    return digest_of(table.known, rates, [(above, str(rate)) for above, rate in table.long_inputs])
+
+
+def limits_digest(deployment: Deployment, tiers: Iterable[Tier]) -> str:
+    """L: the deployment's limits and how the tiers share them."""
+    quota = (deployment.rpm, deployment.tpm, deployment.rpd, deployment.concurrency)
+    shares = [
+        (tier.slug, tier.weight, tier.requests_per_minute, tier.tokens_per_minute, tier.longest_wait_seconds)
+        for tier in tiers
+    ]
+    return digest_of(quota, sorted(shares, key=lambda share: share[0]))
+
+
+def fingerprint_of(target: Target, tiers: Iterable[Tier], on: date) -> dict[FingerprintKey, str]:
+    """What the project would ship on a day; a key of which nothing is known is absent."""
+    fingerprint: dict[FingerprintKey, str] = {}
+    if target.deployment is not None:
+        fingerprint["M"] = model_digest(target.deployment)
+        fingerprint["L"] = limits_digest(target.deployment, tiers)
+        fingerprint["$"] = price_digest(target.deployment, on)
+    if target.prompt_version is not None:
+        fingerprint["P"] = target.prompt_version.content_hash
+    if target.dataset_version is not None:
+        fingerprint["D"] = target.dataset_version.sha256
+    if target.application_version:
+        fingerprint["V"] = target.application_version
+    return fingerprint
