@@ -13,7 +13,7 @@ from readiness.quality.models import SpotCheckPolicy
 from readiness.quality.services.policy import PolicyDetails
 
 
-class _JudgeField(forms.ModelChoiceField[Deployment]):
+class _JudgeField(forms.ModelChoiceField):  # type: ignore[type-arg]  # not generic at run time
     """Deployments named with their account."""
 
     def label_from_instance(self, obj: Deployment) -> str:
