@@ -1,5 +1,6 @@
 """Writes of production answers."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from readiness.inference.dispatch import Result
@@ -35,3 +36,12 @@ def log_answer(
         },
     )
     return answer
+
+
+def log_answers(answers: Sequence[LoggedAnswer]) -> int:
+    """Keeps unsaved answers in bulk; those whose request is known already stay as they are.
+
+    Returns how many were given, known ones included.
+    """
+    LoggedAnswer.objects.bulk_create(answers, ignore_conflicts=True, batch_size=500)
+    return len(answers)
