@@ -124,7 +124,10 @@ def check_form(base_url: str) -> None:
             f"This is the address of one operation. Enter the base URL only, such as {EXAMPLE_URL}"
         )
     if parts.scheme == "http" and not rule_for(base_url).allow_private:
-        raise AddressRefusedError("Use https://. Over http:// everybody on the way could read the key.")
+        raise AddressRefusedError(
+            "Use https://. http:// is for private addresses only, and this site allows none; its operator can "
+            "set READINESS_ALLOW_PRIVATE_UPSTREAMS=1."
+        )
 
 
 def check_base_url(base_url: str) -> None:

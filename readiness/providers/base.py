@@ -137,6 +137,13 @@ class UnreachableError(ProviderFaultError):
     label = "unreachable"
 
 
+class RefusedAddressError(UnreachableError):
+    """The base URL leads where this site must not connect. Nothing was sent, and trying again is no use."""
+
+    retryable = False
+    label = "refused_address"
+
+
 class BadCredentialError(ProviderError):
     """401 or 403: the key is wrong, or may not use this model."""
 

@@ -22,8 +22,8 @@ FACTORIES: dict[str, Factory] = {
 def open_client(spec: Endpoint, *, transport: httpx.AsyncBaseTransport | None = None) -> ProviderClient:
     """A new client for the account, to be closed with ``aclose``; tests give it another transport.
 
-    Raises ``BadRequestError`` for a kind this version does not know, ``BadCredentialError`` for a key that
-    cannot be sent.
+    Raises ``BadRequestError`` for a kind this version does not know, ``BadCredentialError`` for a key and
+    ``RefusedAddressError`` for a base URL that cannot be one.
     """
     factory = FACTORIES.get(spec.kind)
     if factory is None:

@@ -16,7 +16,7 @@ from typing import cast
 import httpcore
 import httpx
 
-from readiness.providers.addresses import AddressRule
+from readiness.providers.addresses import AddressRule, check_form, rule_for
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 
@@ -132,6 +132,12 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         await self._pool.aclose()
+
+
+def guarded_transport(base_url: str) -> GuardedTransport:
+    """The way out for an account. Raises ``AddressRefusedError`` for a URL that can never be a base URL."""
+    check_form(base_url)
+    return GuardedTransport(GuardedBackend(rule_for(base_url)))
 
 
 class _Body(httpx.AsyncByteStream):

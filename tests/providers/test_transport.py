@@ -22,10 +22,10 @@ from cryptography.x509.oid import NameOID
 from readiness.providers.addresses import AddressRefusedError, AddressRule
 from readiness.providers.base import (
     AccountSpec,
-    BadRequestError,
     ChatRequest,
     Message,
     ProviderFaultError,
+    RefusedAddressError,
     UnreachableError,
 )
 from readiness.providers.clients.openai import OpenAIClient
@@ -171,9 +171,10 @@ async def test_refused_address_is_not_retried_and_nothing_is_sent() -> None:
     async with running() as server:
         way_out = transport(Dns(["127.0.0.1"]), PUBLIC_ONLY)
         async with client_of(f"http://{HOST}:{server.port}/v1", way_out) as client:
-            with pytest.raises(BadRequestError, match="private address"):
+            with pytest.raises(RefusedAddressError, match="private address") as caught:
                 await client.chat(REQUEST)
             report = await client.check()
+    assert not caught.value.retryable
     assert not report.ok
     assert "private address" in report.message
     assert server.connections == 0
@@ -278,6 +279,18 @@ async def test_connection_that_breaks_in_mid_answer_is_a_fault() -> None:
         server.cut = True
         with pytest.raises(ProviderFaultError, match="broke"):
             await client.chat(REQUEST)
+
+
+async def test_address_that_is_no_url_is_refused() -> None:
+    async with client_of("https://ex\x01ample.test/v1", transport(Dns([]))) as client:
+        with pytest.raises(RefusedAddressError, match="not a valid web address"):
+            await client.chat(REQUEST)
+
+
+@pytest.mark.parametrize("base_url", ["https://[not-an-address/v1", "http://8.8.8.8/v1", "/v1", ""])
+def test_client_is_not_made_for_what_can_be_no_base_url(base_url: str) -> None:
+    with pytest.raises(RefusedAddressError):
+        OpenAIClient(AccountSpec(kind="openai", base_url=base_url, credential="k"))
 
 
 async def test_resolver_gives_each_address_once() -> None:

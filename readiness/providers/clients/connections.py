@@ -7,7 +7,12 @@ from collections.abc import Iterator
 import httpx
 
 from readiness.providers.addresses import AddressRefusedError
-from readiness.providers.base import BadRequestError, ProviderError, ProviderFaultError, UnreachableError
+from readiness.providers.base import (
+    ProviderError,
+    ProviderFaultError,
+    RefusedAddressError,
+    UnreachableError,
+)
 
 LOST_CONNECTION = (httpx.TransportError, httpx.InvalidURL, OSError, AddressRefusedError)
 """What the way out may raise while a request is under way."""
@@ -16,9 +21,9 @@ LOST_CONNECTION = (httpx.TransportError, httpx.InvalidURL, OSError, AddressRefus
 def to_error(error: Exception) -> ProviderError:
     """The error to raise for one of ``LOST_CONNECTION``, with words that name the likely cause."""
     if isinstance(error, AddressRefusedError):
-        return BadRequestError(str(error))
+        return RefusedAddressError(str(error))
     if isinstance(error, httpx.InvalidURL):
-        return BadRequestError("The base URL is not a valid web address.")
+        return RefusedAddressError("The base URL is not a valid web address.")
     causes = list(_causes(error))
     for kind, words in _CAUSES:
         if any(isinstance(cause, kind) for cause in causes):

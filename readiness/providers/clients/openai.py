@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import httpx
 
-from readiness.providers.addresses import rule_for
+from readiness.providers.addresses import AddressRefusedError
 from readiness.providers.base import (
     BadCredentialError,
     ChatReply,
@@ -18,6 +18,7 @@ from readiness.providers.base import (
     Endpoint,
     ProviderError,
     ProviderFaultError,
+    RefusedAddressError,
 )
 from readiness.providers.clients import connections
 from readiness.providers.clients.answers import Answer
@@ -25,7 +26,7 @@ from readiness.providers.clients.bodies import chunks, drain, start_of_failure, 
 from readiness.providers.clients.dialects import dialect_of, wire_parameters
 from readiness.providers.clients.failures import failure_in, parse_failure, rate_limits, to_error
 from readiness.providers.clients.sse import EventStream
-from readiness.providers.transport import CONNECT_TIMEOUT_S, GuardedBackend, GuardedTransport
+from readiness.providers.transport import CONNECT_TIMEOUT_S, guarded_transport
 
 CHECK_TIMEOUT_S = 10.0
 
@@ -50,17 +51,25 @@ class OpenAIClient:
         clock: Clock = time.perf_counter,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        """``transport`` replaces the guarded way out. Raises ``BadCredentialError`` for no real key."""
+        """``transport`` replaces the guarded way out.
+
+        Raises ``BadCredentialError`` for a key that no header can carry, ``RefusedAddressError`` for a base
+        URL that can be none.
+        """
         key = endpoint.credential
         if not (key.isascii() and key.isprintable()) or " " in key:
             raise BadCredentialError("The stored key holds signs that no key has. Enter it again.")
+        try:
+            transport = transport or guarded_transport(endpoint.base_url)
+        except AddressRefusedError as error:
+            raise RefusedAddressError(str(error)) from error
         self._base_url = endpoint.base_url.rstrip("/")
         self._secret = key
         self._dialect = dialect_of(self._base_url)
         self._clock = clock
         self._now = now
         self._http = httpx.AsyncClient(
-            transport=transport or GuardedTransport(GuardedBackend(rule_for(endpoint.base_url))),
+            transport=transport,
             # A compressed answer could unpack to more than its limit before we see its size.
             headers={"accept-encoding": "identity", "user-agent": "readiness"}
             | ({"authorization": f"Bearer {key}"} if key else {}),
