@@ -1,5 +1,6 @@
 """``python -m deploy.local``: prepare everything, run the processes of the Procfile, stop all of them."""
 
+import math
 import os
 import signal
 import socket
@@ -21,10 +22,11 @@ from deploy.local.supervisor import Program, Supervisor
 from readiness.lib.env import load_dotenv
 
 ROOT = Path(__file__).resolve().parents[2]
+OK = 200
 REDIS_TIMEOUT_S = 60
 """Loading a large append-only file takes a while before the first command is answered."""
 PATIENCE_S = 60
-"""A site that has not answered by now is reported, and waited for further."""
+"""A site that does not answer by now is reported, and waited for further."""
 
 
 def main() -> int:
@@ -80,18 +82,20 @@ def serve(
         return 0
     for program in programs:
         supervisor.start(program)
-    waiting_since = time.monotonic()
-    welcomed = warned = False
+    look_at, deadline = 0.0, time.monotonic() + PATIENCE_S
     while not stop.wait(0.25):
         if supervisor.gave_up.is_set():
             output.say(f"{supervisor.failed} keeps ending; its own last lines stand above.")
             return 1
-        if not welcomed and answers(choices.url):
+        if time.monotonic() < look_at:
+            continue
+        status = first_page_status(choices.url)
+        if status == OK:
             output.say(choices.welcome())
-            welcomed = True
-        elif not (welcomed or warned) and time.monotonic() - waiting_since > PATIENCE_S:
-            output.say(f"{choices.url} does not answer yet; the lines above may say why.")
-            warned = True
+            look_at = math.inf
+        elif status is not None or time.monotonic() > deadline:
+            output.say(f"{choices.url} {answered(status)}; the lines above may say why.")
+            look_at = time.monotonic() + PATIENCE_S
     return 0
 
 
@@ -127,14 +131,22 @@ def pings(port: int) -> bool:
         return False
 
 
-def answers(url: str) -> bool:
-    """Whether the site's first page, which is the sign-in page for a stranger, is served without an error."""
+def first_page_status(url: str) -> int | None:
+    """HTTP status of the first page, which is the sign-in page for a stranger; None while nothing answers."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=5) as response:
-            return bool(response.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+    except OSError:
+        return None
+
+
+def answered(status: int | None) -> str:
+    """The site's answer in words."""
+    return "does not answer yet" if status is None else f"answers with the error {status}"
 
 
 if __name__ == "__main__":
