@@ -125,8 +125,8 @@ def check_form(base_url: str) -> None:
         )
     if parts.scheme == "http" and not rule_for(base_url).allow_private:
         raise AddressRefusedError(
-            "Use https://. http:// is for private addresses only, and this site allows none; its operator can "
-            "set READINESS_ALLOW_PRIVATE_UPSTREAMS=1."
+            "Use https://. http:// is for private addresses only, and this site allows none; its operator "
+            "can set READINESS_ALLOW_PRIVATE_UPSTREAMS=1."
         )
 
 
