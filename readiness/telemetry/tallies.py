@@ -27,6 +27,9 @@ COUNTERS: Final = (
 HISTOGRAMS: Final = ("latency", "queue_wait", "ttft")
 
 _REACHED_PROVIDER = {Outcome.OK, Outcome.FAILED, Outcome.CANCELLED, Outcome.ORPHANED}
+UNREACHABLE: Final = "unreachable"
+"""Error class of an attempt that found no connection: no provider has seen it."""
+
 _REFUSED_BY_US = {Outcome.REFUSED, Outcome.EXPIRED}
 
 
@@ -62,7 +65,7 @@ class Tally:
 
 
 def _amounts(event: UsageEvent) -> dict[str, int]:
-    reached = event.outcome in _REACHED_PROVIDER
+    reached = event.outcome in _REACHED_PROVIDER and event.error_class != UNREACHABLE
     ended = event.final
     return {
         "requests": int(ended),
