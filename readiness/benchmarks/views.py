@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_GET, require_POST
 from redis import RedisError
 
 from readiness.benchmarks.forms import BenchmarkForm, BudgetForm
@@ -37,6 +37,7 @@ PER_PAGE = 25
 EXAMPLES_PER_PAGE = 10
 
 
+@require_GET
 def run_list(request: HttpRequest, slug: str) -> HttpResponse:
     project = get_project(request, slug)
     page = Paginator(runs_of(project), PER_PAGE).get_page(request.GET.get("page"))
@@ -108,6 +109,7 @@ def _run(request: HttpRequest, slug: str, run_id: UUID, needed: Role = Role.VIEW
     return project, get_object_or_404(runs_of(project), pk=run_id)
 
 
+@require_GET
 def run_page(request: HttpRequest, slug: str, run_id: UUID) -> HttpResponse:
     project, run = _run(request, slug, run_id)
     results = results_of(run)
@@ -120,6 +122,7 @@ def run_page(request: HttpRequest, slug: str, run_id: UUID) -> HttpResponse:
     return render(request, "benchmarks/run.html", context)
 
 
+@require_GET
 def run_progress(request: HttpRequest, slug: str, run_id: UUID) -> HttpResponse:
     """The part of the run page that changes. When the run is over, htmx reloads the page with its figures."""
     project, run = _run(request, slug, run_id)
@@ -185,6 +188,7 @@ def retry(request: HttpRequest, slug: str, run_id: UUID) -> HttpResponse:
     return see_other(request, reverse("benchmarks:run", args=[slug, run.id]))
 
 
+@require_GET
 def answers(request: HttpRequest, slug: str, run_id: UUID) -> HttpResponse:
     """Answers side by side, example by example."""
     project, run = _run(request, slug, run_id)
