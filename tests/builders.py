@@ -1,9 +1,11 @@
 """Keyword builders of rows for tests: every argument has a default, nothing is read from files."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from readiness.datasets.models import Dataset, DatasetVersion, Example
+from readiness.inference.models import LoggedAnswer
 from readiness.lib import crypto
 from readiness.projects.models import Project
 from readiness.prompts.models import Prompt, PromptVersion
@@ -75,3 +77,16 @@ def make_review_item(project: Project, **values: Any) -> ReviewItem:
         "stratum": "warranty",
     }
     return ReviewItem.objects.create(project=project, **(defaults | values))
+
+
+def make_logged_answer(project: Project, **values: Any) -> LoggedAnswer:
+    number = LoggedAnswer.objects.count() + 1
+    defaults: dict[str, Any] = {
+        "request_id": f"answer-{number}",
+        "at": datetime(2026, 3, 1, 11, 0, tzinfo=UTC),
+        "question": f"How long is warranty {number}?",
+        "source": f"Warranty {number} lasts two years. It covers the battery.",
+        "output": f"Warranty {number} lasts two years.",
+        "stratum": "warranty",
+    }
+    return LoggedAnswer.objects.create(project=project, **(defaults | values))
