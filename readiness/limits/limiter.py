@@ -19,7 +19,7 @@ from asgiref.sync import sync_to_async
 
 from readiness.lib.events import UsageEvent
 from readiness.limits import services
-from readiness.limits.link import Link, retry_delays
+from readiness.limits.link import Link, retry_delays, stop_tasks
 from readiness.limits.scripts import Answer
 from readiness.limits.tickets import LimiterUnavailableError, Permit, RefusedError, Ticket
 
@@ -82,10 +82,7 @@ class Limiter:
             await asyncio.wait(self._endings, timeout=_CLOSE_PATIENCE_S)
         if self._endings:
             logger.error("%d settlements did not reach Redis; their leases will expire.", len(self._endings))
-        tasks = [*loops, *self._endings]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await stop_tasks([*loops, *self._endings])
         await self._link.close()
 
     # Asking ---------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import asyncio
 import json
 import random
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from readiness.lib.redis import async_redis
@@ -15,6 +15,7 @@ _CALLS_AT_ONCE = 32
 _INBOX_BLOCK_S = 5.0
 _INBOX_BATCH = 100
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 0.1, 2.0
+_CANCEL_AGAIN_S = 0.1
 
 
 def retry_delays() -> Iterator[float]:
@@ -23,6 +24,18 @@ def retry_delays() -> Iterator[float]:
     while True:
         yield delay * random.uniform(0.5, 1.0)  # noqa: S311
         delay = min(delay * 2, _LONGEST_RETRY_S)
+
+
+async def stop_tasks(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancels the tasks until they end.
+
+    Once is not always enough: redis-py looks at a pooled connection under a time limit of zero, and a
+    cancellation that arrives in that moment is taken for the time-out and swallowed.
+    """
+    while pending := {task for task in tasks if not task.done()}:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=_CANCEL_AGAIN_S)
 
 
 class Link:
@@ -42,9 +55,7 @@ class Link:
     async def close(self) -> None:
         for handle in self._timers.values():
             handle.cancel()
-        for task in self._dispatches:
-            task.cancel()
-        await asyncio.gather(*self._dispatches, return_exceptions=True)
+        await stop_tasks(self._dispatches)
         await self._client.aclose()
         await self._inbox_client.aclose()
 
