@@ -28,6 +28,8 @@ ALLOW_PRIVATE_UPSTREAMS = env_bool("READINESS_ALLOW_PRIVATE_UPSTREAMS", default=
 SIMULATOR_URL = env_url(
     "READINESS_SIMULATOR_URL", default="http://127.0.0.1:8790/v1", schemes=["http", "https"]
 )
+DEMO = env_bool("READINESS_DEMO", default=True)
+"""False keeps the demo's customers from asking; a site without a demo project has none."""
 DEMO_PASSWORD = env_str("READINESS_DEMO_PASSWORD", default="")
 RECORD_RETENTION_DAYS = env_int("READINESS_RECORD_RETENTION_DAYS", default=30, minimum=2)
 ANSWER_RETENTION_DAYS = env_int("READINESS_ANSWER_RETENTION_DAYS", default=30, minimum=1)
@@ -212,5 +214,7 @@ LOGGING = {
     "loggers": {
         # httpx logs every URL at INFO; addresses of upstreams do not belong into our log.
         "httpx": {"level": "WARNING"},
+        # The scheduler tells of every job that it enqueues; the jobs' own rows say what ran.
+        "rq.cron": {"level": "WARNING"},
     },
 }

@@ -1,6 +1,5 @@
 """``manage.py run_schedule readiness.schedule``: put periodic jobs into their queues until stopped."""
 
-import logging
 from argparse import ArgumentParser
 from typing import Any
 
@@ -18,6 +17,6 @@ class Command(BaseCommand):
         parser.add_argument("schedule", help="dotted path of the module that registers the jobs")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        scheduler = QueueCronScheduler(logging_level=logging.WARNING)
+        scheduler = QueueCronScheduler()
         scheduler.load_config_from_file(options["schedule"])
         scheduler.start()  # type: ignore[no-untyped-call]  # RQ has no annotations here
