@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from readiness.checklist.catalogue.parts import FactRule, PartRule, SampledRule, SampleRule
+from readiness.checklist.catalogue.parts import FactRule, PartRule, QuantileRule, SampledRule, SampleRule
 from readiness.checklist.catalogue.schema import Category, Criterion, FingerprintKey
 from readiness.checklist.evidence import EvidenceView, Part, key_names
 from readiness.checklist.quantities import format_quantity, format_threshold
@@ -113,3 +113,27 @@ def _sample(part: Part) -> str:
 
 def _note(part: Part) -> str:
     return f"; {part.note}" if part.note else ""
+
+
+def rule_words(rule: PartRule, threshold: float | None) -> str:
+    """What has to hold: ``the 97.5 % upper bound is ≤ 5.0 %``."""
+    if isinstance(rule, FactRule):
+        return "has to be so"
+    if threshold is None:
+        return "a limit of the project's own; none is set"
+    limit = format_threshold(threshold, rule.direction, rule.unit)
+    if isinstance(rule, SampledRule):
+        side = "lower" if rule.direction is Direction.AT_LEAST else "upper"
+        what = f" of the p{rule.quantile * 100:g}" if isinstance(rule, QuantileRule) else ""
+        return f"the {format_quantity(rule.level, '%')} {side} bound{what} is {limit}"
+    if isinstance(rule, SampleRule) and rule.half_width is not None and rule.at_rate is not None:
+        points = f"±{rule.half_width * 100:g} points at {format_quantity(rule.at_rate, '%')}"
+        return f"{limit}, which gives {points}"
+    return limit
+
+
+def measured_words(rule: PartRule, part: Part) -> str:
+    """``Hallucination rate: 1.5 % (n = 400)``, without any verdict."""
+    if isinstance(rule, FactRule):
+        return f"{rule.label}: {'yes' if part.value else 'no'}"
+    return f"{rule.label}: {_value(rule, part)}{_sample(part)}"

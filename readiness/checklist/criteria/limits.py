@@ -3,8 +3,9 @@
 from datetime import timedelta
 from functools import partial
 
+from django.urls import reverse
+
 from readiness.checklist.evidence import Part
-from readiness.checklist.links import page_path
 from readiness.checklist.measurements import Draft, Measurement, NotNowError
 from readiness.checklist.producers import produces
 from readiness.checklist.subjects import Subject
@@ -45,7 +46,7 @@ def _measure_quota(subject: Subject, refused: int, attempts: int) -> Draft:
         fingerprint=subject.only("L", "M"),
         simulated=subject.simulated,
         explanation=f"{deployment.name}, last {REFUSAL_DAYS} days",
-        link=page_path("telemetry:traffic", subject.project.slug),
+        link=reverse("telemetry:traffic", args=[subject.project.slug]),
     )
 
 
@@ -89,5 +90,5 @@ def _measure_signals(subject: Subject, signals: Signals) -> Draft:
         fingerprint=subject.only("L"),
         simulated=subject.simulated,
         explanation=f"Last {SIGNAL_HOURS} hours",
-        link=page_path("telemetry:traffic", subject.project.slug),
+        link=reverse("telemetry:traffic", args=[subject.project.slug]),
     )

@@ -3,8 +3,9 @@
 from datetime import datetime, timedelta
 from functools import partial
 
+from django.urls import reverse
+
 from readiness.checklist.evidence import Part
-from readiness.checklist.links import page_path
 from readiness.checklist.measurements import Draft, Measurement
 from readiness.checklist.producers import produces
 from readiness.checklist.subjects import Subject
@@ -42,7 +43,7 @@ def _measure_spot_checks(subject: Subject, found: Rates) -> Draft:
         fingerprint=subject.only("M", "P"),
         simulated=subject.simulated,
         explanation=f"Random sample of the last {SPOT_CHECK_DAYS} days: {_product(subject)}"[:500],
-        link=page_path("quality:spot_checks", subject.project.slug),
+        link=reverse("quality:spot_checks", args=[subject.project.slug]),
     )
 
 
@@ -87,7 +88,7 @@ def _measure_decisions(subject: Subject, strata: list[StratumDecisions], care: D
         fingerprint=subject.only("M", "P", "V"),
         simulated=subject.simulated,
         explanation=f"Decisions about a random sample: {_product(subject)}"[:500],
-        link=page_path("reviews:history", subject.project.slug),
+        link=reverse("reviews:history", args=[subject.project.slug]),
     )
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
+from django.urls import reverse
+
 from readiness.checklist.catalogue.schema import FingerprintKey
 from readiness.checklist.evidence import Part
-from readiness.checklist.links import page_path
 from readiness.checklist.measurements import Draft
 from readiness.checklist.subjects import Subject
 from readiness.evaluations.models import Run
@@ -51,7 +52,7 @@ def draft_of_run(
         simulated=subject.simulated,
         abstained=bool(abstained),
         explanation=(abstained or _words(subject, run))[:500],
-        link=page_path("benchmarks:run", subject.project.slug, run.pk),
+        link=reverse("benchmarks:run", args=[subject.project.slug, run.pk]),
     )
 
 
