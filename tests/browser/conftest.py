@@ -52,6 +52,14 @@ def chromium() -> Iterator[Browser]:
         del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
+@pytest.fixture(scope="session")
+def live_server(django_db_setup: None, live_server: LiveServer) -> LiveServer:
+    """Started after the test database is named: before, it looks like one in memory, whose single connection
+    pytest-django shares between all threads of the server, and a file's connection does not survive that.
+    """
+    return live_server
+
+
 @pytest.fixture
 def problems() -> list[str]:
     """Errors of the console (a refused inline script or style is one), of scripts, and of the server."""
