@@ -28,7 +28,7 @@ _FACTS = (
 
 def results_of(run: Run) -> Results:
     """The figures of a run, from two queries. A run that is over does not change: its figures are cached."""
-    key = f"results:{run.id}:{run.finished_at}:{run.state}"
+    key = f"results:{run.id}:{run.finished_at and run.finished_at.timestamp()}"
     if run.is_over and (known := cache.get(key)) is not None:
         results: Results = known
         return results

@@ -1,0 +1,1 @@
+"""Performance scripts: each prints one JSON line per figure. They are not tests."""
