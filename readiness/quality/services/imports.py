@@ -1,10 +1,10 @@
 """Production answers that were given elsewhere, read from JSON lines."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from hashlib import sha256
-from typing import Annotated, Final
+from typing import Annotated, BinaryIO, Final
 
 from django.db import transaction
 from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, ValidationError
@@ -40,7 +40,7 @@ class AnswerLine(BaseModel):
 
 
 @transaction.atomic
-def import_answers(*, project: Project, lines: Iterable[bytes]) -> tuple[int, int]:
+def import_answers(*, project: Project, file: BinaryIO) -> tuple[int, int]:
     """Writes all lines or none; returns (added, already there). Importing a file twice adds nothing.
 
     Raises ImportRefusedError.
@@ -49,7 +49,7 @@ def import_answers(*, project: Project, lines: Iterable[bytes]) -> tuple[int, in
     total = 0
     deployments = _deployments(project)
     batch: list[LoggedAnswer] = []
-    for number, line in _read(lines):
+    for number, line in _read(file):
         batch.append(_answer(project, line, deployments, number))
         if len(batch) == 500:
             total += log_answers(batch)
@@ -59,8 +59,8 @@ def import_answers(*, project: Project, lines: Iterable[bytes]) -> tuple[int, in
     return added, total - added
 
 
-def _read(lines: Iterable[bytes]) -> Iterator[tuple[int, AnswerLine]]:
-    for number, raw in enumerate(lines, start=1):
+def _read(file: BinaryIO) -> Iterator[tuple[int, AnswerLine]]:
+    for number, raw in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), b""), start=1):
         if len(raw) > LONGEST_LINE:
             raise ImportRefusedError(f"Line {number} is longer than {LONGEST_LINE:,} bytes.")
         if not raw.strip():

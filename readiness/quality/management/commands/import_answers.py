@@ -26,8 +26,8 @@ class Command(BaseCommand):
         if project is None:
             raise CommandError(f"There is no project “{options['project']}”.")
         try:
-            with options["file"].open("rb") as lines:
-                added, known = import_answers(project=project, lines=lines)
+            with options["file"].open("rb") as file:
+                added, known = import_answers(project=project, file=file)
         except OSError as error:
             raise CommandError(f"{options['file']} cannot be read: {error.strerror}.") from error
         except ImportRefusedError as error:
