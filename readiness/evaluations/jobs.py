@@ -26,7 +26,10 @@ def enqueue_shards(run_id: UUID, count: int = SHARDS) -> None:
 
 def run_shard(run_id: str) -> int:
     """Works on a run; hands over to a new job when its time is over. Returns the number of cells finished."""
-    end = asyncio.run(run_shard_async(UUID(run_id), clock=timezone.now))
+    try:
+        end = asyncio.run(run_shard_async(UUID(run_id), clock=timezone.now))
+    except Run.DoesNotExist:  # deleted with its project while the job waited
+        return 0
     if end.more:
         enqueue_shards(UUID(run_id), count=1)
     return end.finished

@@ -92,6 +92,8 @@ class Cell(models.Model):
     """How often it was claimed; more than one means that a worker died or a pause came between."""
     reserved_nanos = models.BigIntegerField(default=0)
     """Worst-case cost held back from the run's budget while the cell is in flight."""
+    lost_nanos = models.BigIntegerField(default=0)
+    """Counted as spent because a worker died with the cell in flight: nobody knows what was charged."""
     answered_at = models.DateTimeField(null=True)
     """Set when the answer was stored; a cell that is claimed again after that is only scored."""
     request_id = models.CharField(max_length=64, blank=True)
@@ -114,11 +116,15 @@ class Cell(models.Model):
     class Meta:
         ordering = ["run", "id"]
         constraints = [
+            # Two of them, because SQLite cannot take an absent prompt version as equal to another.
             models.UniqueConstraint(
-                fields=["run", "example", "deployment", "prompt_version", "trial"],
-                name="one_cell_per_key",
-                nulls_distinct=False,
-            )
+                fields=["run", "example", "deployment", "prompt_version", "trial"], name="one_cell_per_key"
+            ),
+            models.UniqueConstraint(
+                fields=["run", "example", "deployment", "trial"],
+                name="one_cell_per_recorded_key",
+                condition=Q(prompt_version=None),
+            ),
         ]
         indexes = [
             # Claiming and counting look at a run's cells by state.

@@ -59,6 +59,8 @@ def render(prompt: PromptText, *, question: str, source: str) -> tuple[Message, 
         )
     except TemplateError as error:
         raise PromptError(error.message or "The prompt cannot be rendered.") from error
+    except Exception as error:  # a template is a program that a member wrote: it can raise anything
+        raise PromptError(f"The prompt cannot be rendered: {error}") from error
 
 
 def _listed(names: Iterable[str]) -> str:

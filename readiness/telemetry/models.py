@@ -92,11 +92,16 @@ class Rollup(models.Model):
     class Meta:
         ordering = ["start"]
         constraints = [
+            # Two of them, because SQLite cannot take an absent deployment as equal to another.
             models.UniqueConstraint(
                 fields=["grain", "start", "project", "deployment", "tier", "purpose"],
                 name="one_rollup_per_window_and_key",
-                nulls_distinct=False,
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["grain", "start", "project", "tier", "purpose"],
+                name="one_rollup_per_window_without_deployment",
+                condition=models.Q(deployment=None),
+            ),
         ]
         indexes = [models.Index(fields=["project", "grain", "start"], name="rollup_by_project")]
 

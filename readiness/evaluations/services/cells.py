@@ -7,6 +7,7 @@ whatever the number of workers.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -17,6 +18,9 @@ from readiness.evaluations.services.runs import ACTIVE
 
 LEASE = timedelta(seconds=30)
 """A killed worker's cells are free again after this long."""
+
+MAX_CLAIMS = 5
+"""A cell whose worker died this often fails: it may be what kills them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ class Answer:
     ttft_ms: int | None
     queue_ms: int
     human_label: bool | None
+    still_reserved_nanos: int
+    """What the cell can still cost: its judge's call."""
     at: datetime
 
 
@@ -77,7 +83,9 @@ def claim_cells(
     run = Run.objects.select_for_update().get(pk=run_id)
     if run.state not in ACTIVE:
         return Claim([], open=False)
-    candidates = [cell for d, limit in wanted.items() if limit > 0 for cell in _pending(run, d, limit)]
+    pending = [cell for d, limit in wanted.items() if limit > 0 for cell in _pending(run, d, limit)]
+    # In the order of creation, so that a budget that ends stops all deployments at the same example.
+    candidates = sorted(pending, key=lambda cell: cell.pk)
     claimed, reserved = _affordable(run, candidates, bound)
     for cell in claimed:
         cell.state, cell.lease_token, cell.leased_until = CellState.LEASED, token, now + LEASE
@@ -124,26 +132,43 @@ def renew_leases(*, token: str, now: datetime) -> int:
 def store_answers(*, run_id: UUID, answers: Sequence[Answer]) -> None:
     """Keeps answers that were paid for, in one transaction; called before their permits are settled.
 
-    An answer whose lease was lost meanwhile is kept if nobody else has stored one: it was paid for.
+    An answer's cost takes the place of its reservation. An answer whose lease was lost meanwhile is kept as
+    long as nobody else works on its cell; what the reaper has counted for it is not counted again.
     """
-    spent = 0
+    Run.objects.select_for_update().get(pk=run_id)
+    cells = Cell.objects.in_bulk([answer.cell_id for answer in answers])
+    spent = released = 0
     for answer in answers:
-        stored = Cell.objects.filter(pk=answer.cell_id, answered_at=None).update(
-            request_id=answer.request_id,
-            output=answer.output,
-            model_returned=answer.model_returned,
-            finish_reason=answer.finish_reason,
-            input_tokens=answer.input_tokens,
-            output_tokens=answer.output_tokens,
-            cost_nanos=answer.cost_nanos,
-            latency_ms=answer.latency_ms,
-            ttft_ms=answer.ttft_ms,
-            queue_ms=answer.queue_ms,
-            human_label=answer.human_label,
-            answered_at=answer.at,
-        )
-        spent += answer.cost_nanos if stored else 0
-    Run.objects.filter(pk=run_id).update(spent_nanos=F("spent_nanos") + spent)
+        cell = cells[answer.cell_id]
+        if cell.state == CellState.LEASED and cell.lease_token == answer.token:
+            spent += answer.cost_nanos
+            released += max(0, cell.reserved_nanos - answer.still_reserved_nanos)
+            _store(cell, answer, reserved_nanos=min(cell.reserved_nanos, answer.still_reserved_nanos))
+        else:
+            spent += max(0, answer.cost_nanos - cell.lost_nanos)
+            if cell.state == CellState.PENDING and cell.answered_at is None:
+                _store(cell, answer, reserved_nanos=0)
+    Run.objects.filter(pk=run_id).update(
+        spent_nanos=F("spent_nanos") + spent, reserved_nanos=F("reserved_nanos") - released
+    )
+
+
+def _store(cell: Cell, answer: Answer, *, reserved_nanos: int) -> None:
+    Cell.objects.filter(pk=cell.pk).update(
+        request_id=answer.request_id,
+        output=answer.output,
+        model_returned=answer.model_returned,
+        finish_reason=answer.finish_reason,
+        input_tokens=answer.input_tokens,
+        output_tokens=answer.output_tokens,
+        cost_nanos=answer.cost_nanos,
+        latency_ms=answer.latency_ms,
+        ttft_ms=answer.ttft_ms,
+        queue_ms=answer.queue_ms,
+        human_label=answer.human_label,
+        answered_at=answer.at,
+        reserved_nanos=reserved_nanos,
+    )
 
 
 @transaction.atomic
@@ -171,7 +196,9 @@ def finish_cells(*, run_id: UUID, outcomes: Sequence[Outcome]) -> None:
         held.values(), ["state", "error_class", "error_message", "finished_at", "lease_token"]
     )
     Run.objects.filter(pk=run_id).update(
-        reserved_nanos=F("reserved_nanos") - released, spent_nanos=F("spent_nanos") + judged
+        reserved_nanos=F("reserved_nanos") - released,
+        spent_nanos=F("spent_nanos") + judged,
+        judge_spent_nanos=F("judge_spent_nanos") + judged,
     )
 
 
@@ -193,7 +220,13 @@ def return_cells(*, run_id: UUID, token: str, cell_ids: Sequence[int]) -> None:
     Run.objects.select_for_update().get(pk=run_id)
     held = Cell.objects.filter(pk__in=cell_ids, lease_token=token, state=CellState.LEASED)
     released = held.aggregate(nanos=Sum("reserved_nanos"))["nanos"] or 0
-    held.update(state=CellState.PENDING, lease_token="", leased_until=None, reserved_nanos=0)
+    held.update(
+        state=CellState.PENDING,
+        lease_token="",
+        leased_until=None,
+        reserved_nanos=0,
+        claims=F("claims") - 1,
+    )
     Run.objects.filter(pk=run_id).update(reserved_nanos=F("reserved_nanos") - released)
 
 
@@ -201,15 +234,27 @@ def return_cells(*, run_id: UUID, token: str, cell_ids: Sequence[int]) -> None:
 def reap_run(*, run_id: UUID, now: datetime) -> int:
     """Frees the cells whose lease ran out; returns how many.
 
-    Nobody knows whether their calls were charged, so an unanswered cell's reservation counts as spent: a hard
-    budget must hold even when a worker dies again and again.
+    Nobody knows whether their calls were charged, so what was reserved counts as spent: a hard budget must
+    hold even when a worker dies again and again. A cell that has cost too many workers fails.
     """
     Run.objects.select_for_update().get(pk=run_id)
     expired = Cell.objects.filter(run_id=run_id, state=CellState.LEASED, leased_until__lt=now)
     reserved = expired.aggregate(nanos=Sum("reserved_nanos"))["nanos"] or 0
-    lost = expired.filter(answered_at=None).aggregate(nanos=Sum("reserved_nanos"))["nanos"] or 0
-    freed = expired.update(state=CellState.PENDING, lease_token="", leased_until=None, reserved_nanos=0)
-    Run.objects.filter(pk=run_id).update(
-        reserved_nanos=F("reserved_nanos") - reserved, spent_nanos=F("spent_nanos") + lost
+    free: dict[str, Any] = {
+        "lost_nanos": F("lost_nanos") + F("reserved_nanos"),
+        "reserved_nanos": 0,
+        "lease_token": "",
+        "leased_until": None,
+    }
+    failed = expired.filter(claims__gte=MAX_CLAIMS).update(
+        state=CellState.FAILED,
+        error_class="worker_lost",
+        error_message=f"The worker stopped {MAX_CLAIMS} times while it worked on this call.",
+        finished_at=now,
+        **free,
     )
-    return freed
+    freed = expired.update(state=CellState.PENDING, **free)
+    Run.objects.filter(pk=run_id).update(
+        reserved_nanos=F("reserved_nanos") - reserved, spent_nanos=F("spent_nanos") + reserved
+    )
+    return failed + freed

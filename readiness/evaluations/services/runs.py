@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 from django.db import transaction
-from django.db.models import F, Sum
+from django.db.models import F
 
 from readiness.accounts.models import User
 from readiness.datasets.models import DatasetVersion
@@ -43,27 +43,25 @@ def start_run(
     With ``run_id`` a repeated call returns the run that the first one made: a double click starts one run.
     Raises ``RunRefusedError`` when the parts do not fit together.
     """
-    if run_id and (existing := Run.objects.filter(pk=run_id, project=project).first()):
-        return existing
     recorded = _all_recorded(deployments)
     _check_parts(dataset_version, deployments, prompt_version, recorded)
-    run = Run.objects.create(
-        id=run_id or uuid4(),
-        project=project,
-        name=name,
-        dataset_version=dataset_version,
-        prompt_version=None if recorded else prompt_version,
-        scorers=list(scorers),
-        judge=judge,
-        trials=trials,
-        tier=tier,
-        budget_nanos=budget_nanos,
-        recorded=recorded,
-        simulated=any(deployment.account.simulated for deployment in deployments),
-        created_by=by,
-    )
-    run.deployments.set(deployments)
-    _create_cells(run, deployments)
+    values = {
+        "name": name,
+        "dataset_version": dataset_version,
+        "prompt_version": None if recorded else prompt_version,
+        "scorers": list(scorers),
+        "judge": judge,
+        "trials": trials,
+        "tier": tier,
+        "budget_nanos": budget_nanos,
+        "recorded": recorded,
+        "simulated": any(deployment.account.simulated for deployment in deployments),
+        "created_by": by,
+    }
+    run, created = Run.objects.get_or_create(id=run_id or uuid4(), project=project, defaults=values)
+    if created:
+        run.deployments.set(deployments)
+        _create_cells(run, deployments)
     return run
 
 
@@ -117,6 +115,11 @@ def pause_run(*, run_id: UUID, reason: str) -> bool:
     return _move(run_id, ACTIVE, state=RunState.PAUSED, state_reason=reason)
 
 
+def fail_run(*, run_id: UUID, reason: str, now: datetime) -> bool:
+    """Ends an active run that can never go on."""
+    return _move(run_id, ACTIVE, state=RunState.FAILED, state_reason=reason, finished_at=now)
+
+
 def resume_run(*, run_id: UUID, extra_budget_nanos: int = 0) -> bool:
     """Puts a paused or budget-stopped run back into the queue; the caller enqueues shards."""
     values = {"budget_nanos": F("budget_nanos") + extra_budget_nanos} if extra_budget_nanos else {}
@@ -130,12 +133,12 @@ def cancel_run(*, run_id: UUID, reason: str, now: datetime) -> bool:
 
 @transaction.atomic
 def retry_failed(*, run_id: UUID) -> int:
-    """Makes the failed cells of an ended or paused run pending again; returns how many."""
+    """Makes the failed cells of an ended or stopped run pending again; returns how many."""
     run = Run.objects.select_for_update().get(pk=run_id)
-    if run.state == RunState.CANCELLED:
+    if run.state not in (*STOPPED, RunState.DONE):
         return 0
     retried = run.cells.filter(state=CellState.FAILED).update(
-        state=CellState.PENDING, error_class="", error_message="", finished_at=None
+        state=CellState.PENDING, claims=0, error_class="", error_message="", finished_at=None
     )
     if retried:
         Run.objects.filter(pk=run_id).update(state=RunState.QUEUED, state_reason="", finished_at=None)
@@ -148,10 +151,7 @@ def finish_if_complete(*, run_id: UUID, now: datetime) -> bool:
     run = Run.objects.select_for_update().get(pk=run_id)
     if run.state not in ACTIVE or run.cells.filter(state__in=(CellState.PENDING, CellState.LEASED)).exists():
         return False
-    judged = run.cells.aggregate(nanos=Sum("scores__cost_nanos"))["nanos"] or 0
-    return _move(
-        run_id, ACTIVE, state=RunState.DONE, state_reason="", finished_at=now, judge_spent_nanos=judged
-    )
+    return _move(run_id, ACTIVE, state=RunState.DONE, state_reason="", finished_at=now)
 
 
 def _move(run_id: UUID, allowed: Sequence[str], **values: object) -> bool:
