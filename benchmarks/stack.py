@@ -134,6 +134,7 @@ def running_stack() -> Iterator[Stack]:
         django.setup()
         call_command("migrate", verbosity=0)
         stack = Stack(folder, redis, simulator_port)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that a stopped script stops its processes
         try:
             yield stack
         finally:
