@@ -26,7 +26,7 @@ PURPOSES = {
 
 
 @require_GET
-@csp_update(PLOTLY_STYLES)
+@csp_update(PLOTLY_STYLES)  # type: ignore[arg-type]  # annotated for views without URL arguments
 def traffic_page(request: HttpRequest, slug: str) -> HttpResponse:
     """Charts and totals of a range; htmx asks for the part that changes."""
     project = get_project(request, slug)
