@@ -2,8 +2,9 @@
 
     python benchmarks/pages.py [--records 100000]
 
-Each page is asked for through all of Django's layers, in this process, as the demo project's admin: once to warm
-up, then seven times; the median and the worst of the seven are printed in milliseconds, with the number of queries.
+Each page is asked for through all of Django's layers, in this process, as the demo project's admin: once to
+warm up, then seven times. Printed: the median and the worst of the seven in milliseconds, and the number of
+queries.
 """
 
 import argparse
