@@ -54,6 +54,7 @@ def spot_checks(request: HttpRequest, slug: str) -> HttpResponse:
         "page": page,
         "rows": rows,
         "rates": _shown_rates(project, now),
+        "simulated": any(check.answer.simulated for check in page),
         "rate_days": RATE_DAYS,
         "consistent_from": CONSISTENT_FROM,
     }

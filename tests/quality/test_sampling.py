@@ -37,25 +37,34 @@ def test_every_place_is_drawn_with_its_chance():
 
 
 @pytest.mark.parametrize(
-    ("answers", "day_passed", "sampled_today", "wanted"),
+    ("answers", "of_a_day", "day_passed", "sampled_today", "wanted"),
     [
-        (1000, 0.5, 25, 10),  # the minimum is met so far: the share counts
-        (1000, 0.5, 5, 20),  # 20 of the day's 50 are missing
-        (10, 0.5, 400, 0.1),
-        (10, 1.0, 0, 50),  # more than there are: the chance is then 1
+        (1000, 100_000, 0.5, 25, 10),  # the minimum is met so far: the share counts
+        (1000, 100_000, 0.5, 5, 20),  # 20 of the day's 50 are missing
+        (100, 1_000, 0.5, 25, 5),  # a tenth of the day's answers: a tenth of the minimum
+        (10, 30, 0.1, 0, 50 / 3),  # a quiet day is checked whole: the chance is then 1
+        (5_000, 10, 0.5, 0, 50),  # many old answers at once: the minimum, not all of them
+        (10, 1_000, 0.5, 400, 0.1),
     ],
 )
-def test_round_wants_the_share_or_what_the_minimum_lacks(answers, day_passed, sampled_today, wanted):
+def test_round_wants_the_share_or_its_part_of_the_minimum(
+    answers, of_a_day, day_passed, sampled_today, wanted
+):
     assert wanted_now(
-        answers=answers, share=0.01, daily_minimum=50, day_passed=day_passed, sampled_today=sampled_today
+        answers=answers,
+        share=0.01,
+        daily_minimum=50,
+        day_passed=day_passed,
+        sampled_today=sampled_today,
+        answers_of_a_day=of_a_day,
     ) == pytest.approx(wanted)
 
 
 def test_sample_keeps_the_chance_of_each_answer(project, policy):
     for _ in range(100):
         make_logged_answer(project)
-    assert sample(project) == 25  # half of the day, half of 50
-    assert set(SpotCheck.objects.values_list("inclusion_probability", flat=True)) == {0.25}
+    assert sample(project) == 50
+    assert set(SpotCheck.objects.values_list("inclusion_probability", flat=True)) == {0.5}
 
 
 def test_sample_takes_from_every_stratum_in_proportion(project, policy):
@@ -64,7 +73,7 @@ def test_sample_takes_from_every_stratum_in_proportion(project, policy):
             make_logged_answer(project, stratum=stratum)
     sample(project)
     found = [check.answer.stratum for check in SpotCheck.objects.select_related("answer")]
-    assert (found.count("a"), found.count("b")) == (15, 10)
+    assert (found.count("a"), found.count("b")) == (30, 20)
 
 
 def test_answer_is_offered_once_however_many_rounds_there_are(project, policy):
@@ -72,16 +81,21 @@ def test_answer_is_offered_once_however_many_rounds_there_are(project, policy):
         make_logged_answer(project)
     sample(project)
     assert sum(sample(project, NOW + timedelta(minutes=5 * i), seed=i) for i in range(1, 40)) == 0
+    assert sample(project, NOW + timedelta(days=1)) == 0
 
 
 def test_sample_of_the_whole_day_reaches_the_minimum(project, policy):
-    drawn = 0
-    for minutes in range(0, 24 * 60, 60):
-        now = NOW.replace(hour=0) + timedelta(minutes=minutes + 59)
+    policy.share = 0
+    policy.save()
+    drawn = []
+    for hour in range(48):
+        now = NOW.replace(hour=0) + timedelta(hours=hour, minutes=59)
         for _ in range(10):
             make_logged_answer(project, at=now - timedelta(minutes=1))
-        drawn += sample(project, now, seed=minutes)
-    assert 49 <= drawn <= 51
+        drawn.append(sample(project, now, seed=hour))
+    assert sum(drawn[:24]) == 50
+    assert 48 <= sum(drawn[24:]) <= 50
+    assert max(drawn[24:]) <= 3  # once a day's volume is known the sample is spread over the day
 
 
 def test_young_answers_wait_for_the_next_round(project, policy):

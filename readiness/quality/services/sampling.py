@@ -40,6 +40,7 @@ def sample_answers(*, project: Project, now: datetime, seed: int) -> int:
             share=policy.share,
             daily_minimum=policy.daily_minimum,
             day_passed=(now - day_start(now)) / timedelta(days=1),
+            answers_of_a_day=project.logged_answers.filter(at__gt=now - timedelta(days=1)).count(),
             sampled_today=sampled,
         )
         chance = min(1.0, wanted / len(ids))
@@ -61,15 +62,25 @@ def _offered(project: Project, after: int, newest: int) -> Sequence[int]:
 
 
 def wanted_now(
-    *, answers: int, share: float, daily_minimum: int, day_passed: float, sampled_today: int
+    *,
+    answers: int,
+    share: float,
+    daily_minimum: int,
+    day_passed: float,
+    sampled_today: int,
+    answers_of_a_day: int,
 ) -> float:
     """How many of a round's answers to draw, as an expectation; it may be a fraction.
 
-    The policy's share of them, or what the day's minimum lacks so far if it is spread evenly over the day
-    (``day_passed``: 0 to 1), whichever is more. Depends on no answer's content, so that every chance is
-    known before anything is looked at.
+    The policy's share of them or, if that is more, their part of the day's minimum: in proportion to the
+    answers of the last 24 hours, so that a quiet day is checked whole and a busy one evenly, or what the
+    minimum lacks at this time of the day (``day_passed``: 0 to 1). Depends on no answer's content, so that
+    every chance is known before anything is looked at.
     """
-    return max(share * answers, daily_minimum * day_passed - sampled_today, 0.0)
+    missing = max(0, daily_minimum - sampled_today)
+    in_proportion = daily_minimum * answers / max(answers_of_a_day, 1)
+    behind = daily_minimum * day_passed - sampled_today
+    return max(share * answers, min(missing, max(in_proportion, behind)))
 
 
 def draw(count: int, chance: float, random: Random) -> list[int]:
