@@ -38,6 +38,13 @@ async def stop_tasks(tasks: Iterable[asyncio.Task[None]]) -> None:
         await asyncio.wait(pending, timeout=_CANCEL_AGAIN_S)
 
 
+def _raise_if_cancelled() -> None:
+    """Raises the cancellation that a call to Redis may have swallowed, see ``stop_tasks``."""
+    task = asyncio.current_task()
+    if task and task.cancelling():
+        raise asyncio.CancelledError
+
+
 class Link:
     """Two connections' worth of Redis for one event loop: calls, and one blocking read."""
 
@@ -69,6 +76,7 @@ class Link:
                 answer = read(await script(keys=keys(upstream), args=argv))
         except UNREACHABLE as error:
             raise LimiterUnavailableError from error
+        _raise_if_cancelled()
         self._epoch = answer.get("epoch") or self._epoch
         self._arm(upstream, int(answer.get("wait_ms", -1)))
         return answer

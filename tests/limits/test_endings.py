@@ -149,7 +149,9 @@ def test_heartbeat_tells_of_a_grant_whose_message_was_lost(redis_server: redis.R
     upstream.settle("first")
     upstream.messages()
 
-    assert [(m["id"], m["status"]) for m in upstream.heartbeat(waiting=("second",))] == [("second", "granted")]
+    assert [(m["id"], m["status"]) for m in upstream.heartbeat(waiting=("second",))] == [
+        ("second", "granted")
+    ]
 
 
 def test_heartbeat_tells_of_a_request_that_redis_forgot(upstream: Upstream) -> None:
