@@ -70,9 +70,20 @@ PROMPT_VERSIONS: Final[Sequence[tuple[str, str]]] = (
 """System text and note of each version, oldest first; the newest is the one to be shipped."""
 
 DATASET: Final = "Handbook questions"
-PILOT_PER_STRATUM: Final = 7
-COMPARED_PER_STRATUM: Final = 20
-"""Sizes of the first two versions of the dataset; the third has every question."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How much is measured when the demo is made."""
+
+    answers: int = 120
+    """Customers' questions; all of their answers are spot-checked."""
+    pilot_per_stratum: int = 7
+    compared_per_stratum: int = 20
+    """Questions per stratum in the first two versions of the dataset; the third has all of them."""
+
+
+FULL: Final = Size()
 
 CHECKED_A_DAY: Final = 50
 CHECKED_SHARE: Final = 0.05

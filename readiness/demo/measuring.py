@@ -26,8 +26,6 @@ from readiness.quality.runner import run_checks
 from readiness.quality.services.sampling import SETTLE, sample_answers
 
 OFFLINE_SCORERS: Final = ("contains", "token_f1", "unsupported_details", "unsupported_words")
-ANSWERS: Final = 120
-"""Customers' questions; all of their answers are spot-checked."""
 CUSTOMERS_AT_ONCE: Final = 8
 CHECKERS: Final = 2
 """Rounds of spot-checks side by side; each has eight answers in hand."""
@@ -39,7 +37,7 @@ class SeedingError(Exception):
     """The calls did not end as they should; ``str(error)`` says why."""
 
 
-def measure(demo: Demo, answers: int) -> None:
+def measure(demo: Demo, *, answers: int) -> None:
     """Makes every call that an earlier, interrupted seeding has not made. Raises SeedingError."""
     product = product_of(demo.project, timezone.now())
     assert product is not None

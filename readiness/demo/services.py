@@ -14,7 +14,7 @@ from readiness.accounts.services import record_audit
 from readiness.checklist.catalogue import current
 from readiness.checklist.services import attest, comment, gather_evidence
 from readiness.demo import content, simulated
-from readiness.demo.measuring import ANSWERS, SeedingError, measure
+from readiness.demo.measuring import SeedingError, measure
 from readiness.demo.reviewing import decide_some
 from readiness.demo.setup import Demo, set_policy, set_up
 from readiness.demo.traffic import Failure, Product, ask_all
@@ -33,20 +33,20 @@ class NotSeededError(Exception):
     """The demo cannot be seeded; ``str(error)`` says what to do."""
 
 
-def seed(*, answers: int = ANSWERS) -> bool:
+def seed(size: content.Size = content.FULL) -> bool:
     """Makes the demo project with everything in it; False when that was done before. Raises NotSeededError.
 
-    Steps: the rows, the calls, a few verdicts, the records, the evidence. ``answers`` is the number of
-    customers' questions. A seeding that is cut short goes on at the next call: each step finds what is there.
+    Steps: the rows, the calls, a few verdicts, the records, the evidence. A seeding that is cut short
+    goes on at the next call: each step finds what is there.
     """
     if is_seeded():
         return False
     _require_password_and_redis()
     try:
         with simulated.running_service():
-            demo = set_up(profiles=simulated.profiles(), now=timezone.now())
+            demo = set_up(size=size, profiles=simulated.profiles(), now=timezone.now())
             set_policy(demo, share=1.0)
-            measure(demo, answers)
+            measure(demo, answers=size.answers)
             decide_some(
                 project=demo.project,
                 reviewer=demo.people[content.REVIEWER],

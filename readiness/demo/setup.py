@@ -49,7 +49,7 @@ class Demo:
         return [self.deployments[name] for name in content.COMPARED]
 
 
-def set_up(*, profiles: Mapping[str, Any], now: datetime) -> Demo:
+def set_up(*, size: content.Size, profiles: Mapping[str, Any], now: datetime) -> Demo:
     """Everything up to the first call. ``profiles``: what the simulated AI service says of its models."""
     people = _people()
     project = _project(people)
@@ -60,8 +60,8 @@ def set_up(*, profiles: Mapping[str, Any], now: datetime) -> Demo:
         people=people,
         deployments=deployments,
         prompts=_prompts(project, by),
-        pilot=_dataset(project, by, content.part(content.PILOT_PER_STRATUM), "pilot.jsonl"),
-        compared_on=_dataset(project, by, content.part(content.COMPARED_PER_STRATUM), "comparison.jsonl"),
+        pilot=_dataset(project, by, content.part(size.pilot_per_stratum), "pilot.jsonl"),
+        compared_on=_dataset(project, by, content.part(size.compared_per_stratum), "comparison.jsonl"),
         newest=_dataset(project, by, content.questions(), "handbook.jsonl"),
     )
     set_target(

@@ -29,7 +29,7 @@ class NoServiceError(Exception):
 
 
 @contextmanager
-def running_service() -> Iterator[None]:
+def running_service(*, patience_s: float = PATIENCE_S) -> Iterator[None]:
     """Until the end of the block the simulated AI service answers at ``settings.SIMULATOR_URL``.
 
     One that runs there already is used and left running. Else one is started as the site itself starts it:
@@ -38,7 +38,7 @@ def running_service() -> Iterator[None]:
     """
     started = None if _answers() or not _is_local() else _start()
     try:
-        _wait_until_it_answers(started)
+        _wait_until_it_answers(started, patience_s)
         yield
     finally:
         if started is not None:
@@ -77,8 +77,8 @@ def _start() -> "subprocess.Popen[bytes]":
     )
 
 
-def _wait_until_it_answers(started: "subprocess.Popen[bytes] | None") -> None:
-    until = time.monotonic() + PATIENCE_S
+def _wait_until_it_answers(started: "subprocess.Popen[bytes] | None", patience_s: float) -> None:
+    until = time.monotonic() + patience_s
     while not _answers():
         if started is not None and started.poll() is not None:
             raise NoServiceError(
