@@ -21,6 +21,8 @@ _HEADINGS = {
     Status.UNKNOWN: "Measure: {}",
 }
 _NEEDS_A_RUN = "benchmarks:new"
+_COUNTED = {"reviews:queue": "decisions", "quality:spot_checks": "checks"}
+"""What a page gathers one by one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,8 @@ class Action:
 
     @property
     def heading(self) -> str:
+        if self.view.criterion.kind == "attested":
+            return f"Complete: {self.view.criterion.short}"
         return _HEADINGS[self.view.judgement.status].format(self.view.criterion.short)
 
     @property
@@ -65,7 +69,8 @@ def next_best_actions(checklist: Checklist, last_run: Run | None) -> list[Action
 
 
 def _rank(view: CriterionView, last_run: Run | None) -> tuple[bool, bool, float]:
-    return not view.in_force, view.judgement.status is Status.FAIL, _nanos(view.criterion, last_run)
+    needs_a_change = view.judgement.status is Status.FAIL and view.criterion.kind != "attested"
+    return not view.in_force, needs_a_change, _nanos(view.criterion, last_run)
 
 
 def _nanos(criterion: Criterion, last_run: Run | None) -> float:
@@ -78,15 +83,16 @@ def _nanos(criterion: Criterion, last_run: Run | None) -> float:
 def _effort(view: CriterionView, last_run: Run | None) -> str:
     if view.criterion.kind == "attested":
         return "A form"
-    if view.criterion.kind == "human":
-        more = most_missing(view)
-        return f"{more:,} more decisions" if more else "Decisions"
-    if view.criterion.fix.action != _NEEDS_A_RUN:
-        return "A setting" if view.judgement.status is Status.FAIL else "Traffic"
+    action = view.criterion.fix.action or ""
+    if action in _COUNTED:
+        more = _most_missing(view)
+        return f"{more:,} more {_COUNTED[action]}" if more else _COUNTED[action].capitalize()
+    if action != _NEEDS_A_RUN:
+        return "A change" if view.judgement.status is Status.FAIL else "Some traffic"
     return _like_last(last_run)
 
 
-def most_missing(view: CriterionView) -> int | None:
+def _most_missing(view: CriterionView) -> int | None:
     """Samples that the part furthest from a verdict still needs; None where that cannot be planned."""
     return max((part.more for part in view.judgement.parts if part.more is not None), default=None)
 

@@ -7,6 +7,7 @@ from readiness.checklist.catalogue.parts import FactRule, PartRule, QuantileRule
 from readiness.checklist.catalogue.schema import Category, Criterion, FingerprintKey
 from readiness.checklist.evidence import EvidenceView, Part, key_names
 from readiness.checklist.quantities import format_quantity, format_threshold
+from readiness.lib.formats import SPACE
 from readiness.lib.statistics import Direction
 
 
@@ -108,7 +109,7 @@ def _value(rule: PartRule, part: Part, beside: float | None = None) -> str:
 
 
 def _sample(part: Part) -> str:
-    return f" (n = {part.n:,})" if part.n is not None else ""
+    return f" (n{SPACE}={SPACE}{part.n:,})" if part.n is not None else ""
 
 
 def _note(part: Part) -> str:
