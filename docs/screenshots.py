@@ -2,8 +2,8 @@
 
     python docs/screenshots.py --url http://127.0.0.1:8000 --user alice --password … [name …]
 
-Needs Chromium (``apt-get install chromium``) and the test dependencies. A page whose address is not known before
-the demo has run is reached from another one by ``follow``, the CSS selector of a link.
+Needs Chromium (``apt-get install chromium``) and the test dependencies. A page whose address is not known
+before the demo has run is reached from another one by ``follow``, the CSS selector of a link.
 """
 
 import argparse
@@ -21,7 +21,7 @@ PROJECT = "handbook-assistant"
 
 @dataclass(frozen=True)
 class Shot:
-    """One page. ``{project}`` in the path is the demo's slug; ``wait_for`` must be visible before the picture."""
+    """One page. ``{project}`` in the path is the demo's slug; ``wait_for`` must be visible first."""
 
     name: str
     path: str
@@ -32,7 +32,7 @@ class Shot:
 SHOTS = (
     Shot("projects", "/"),
     Shot("overview", "/p/{project}/"),
-    Shot("step", "/p/{project}/steps/3/"),
+    Shot("step", "/p/{project}/step/3/"),
     Shot("run", "/p/{project}/benchmarks/", follow="main table a"),
     Shot("traffic", "/p/{project}/traffic/", wait_for=".js-plotly-plot"),
     Shot("review", "/p/{project}/reviews/"),
@@ -84,8 +84,12 @@ def take(browser: Browser, look: Look, shots: Iterable[Shot], options: argparse.
 
 def main(arguments: list[str]) -> None:
     """Reads the command line and takes the pictures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", help="only these pages: " + ", ".join(shot.name for shot in SHOTS))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "names", nargs="*", help="only these pages: " + ", ".join(shot.name for shot in SHOTS)
+    )
     parser.add_argument("--url", default="http://127.0.0.1:8000")
     parser.add_argument("--user", default="alice")
     parser.add_argument("--password", required=True)

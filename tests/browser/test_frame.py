@@ -52,6 +52,15 @@ def test_narrow_screen_opens_the_navigation_as_a_drawer(page, sign_in, project, 
     expect(link).not_to_be_visible()
 
 
+def test_side_navigation_gets_its_marks_and_keeps_the_focus(page, sign_in, project, alice):
+    sign_in(page, alice)
+    page.route("**/nav/", lambda route: (page.locator("#nav-step-1").focus(), route.continue_()))
+    page.goto(reverse("projects:settings", args=[project.slug]))
+    for number in range(1, 7):
+        expect(page.locator(f"#nav-mark-step-{number}")).to_contain_text("/8")
+    assert page.evaluate("document.activeElement.id") == "nav-step-1"
+
+
 def test_question_mark_lists_the_shortcuts_and_escape_closes_them(page, sign_in, project, alice):
     sign_in(page, alice)
     page.goto(reverse("projects:settings", args=[project.slug]))
@@ -151,3 +160,10 @@ def test_new_project_without_a_script(chromium, live_server, sign_in, alice):
     page.get_by_role("button", name="Create project").click()
     expect(page.get_by_text("Front desk was created. You are its admin.")).to_be_visible()
     context.close()
+
+
+@pytest.mark.parametrize("path", ["/admin/", "/admin/accounts/user/add/", "/admin/projects/project/"])
+def test_database_admin_works_under_the_policy(page, sign_in, site_admin, path):
+    sign_in(page, site_admin)
+    page.goto(path)
+    expect(page.get_by_role("link", name="Readiness: database admin")).to_be_visible()
