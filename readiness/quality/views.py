@@ -24,7 +24,7 @@ from readiness.quality.queries import checks_of, policy_of, project_rates, serie
 from readiness.quality.services.checks import CONSISTENT_FROM
 from readiness.quality.services.policy import save_policy
 from readiness.reviews.marking import mark_spans
-from readiness.telemetry.ranges import DEFAULT_RANGE, RANGES
+from readiness.telemetry.ranges import RANGES
 
 PAGE = 20
 RATE_DAYS = 7
@@ -149,6 +149,6 @@ def policy(request: HttpRequest, slug: str) -> HttpResponse:
 def chart(request: HttpRequest, slug: str) -> HttpResponse:
     """The fourth chart of the traffic page, for the same ranges."""
     project = get_project(request, slug)
-    chosen = RANGES.get(request.GET.get("range", ""), DEFAULT_RANGE)
+    chosen = RANGES.get(request.GET.get("range", ""), RANGES["24h"])
     context = {"chart": quality_chart(series(project, chosen, timezone.now()))}
     return render(request, "telemetry/_chart.html", context)

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Count, Q, QuerySet, Sum
 
@@ -12,7 +12,7 @@ from readiness.lib.histogram import Histogram
 from readiness.projects.models import Project, Tier
 from readiness.providers.models import Deployment
 from readiness.telemetry.models import Grain, RequestRecord, Rollup
-from readiness.telemetry.ranges import Range
+from readiness.telemetry.ranges import RANGES, Range
 from readiness.telemetry.tallies import UNREACHABLE, window_start
 
 
@@ -83,6 +83,12 @@ def traffic(project: Project, chosen: Range, filters: Filters, now: datetime) ->
         deployments={pk: name for pk, name, _ in rows} | {None: "Deleted deployments"},
         simulated=any(simulated for _, _, simulated in rows),
     )
+
+
+def usual_range(project: Project, now: datetime) -> Range:
+    """The range that a visitor sees first: the last hour while there is nothing older, else a day."""
+    older = Rollup.objects.filter(project=project, grain=Grain.HOUR, start__lt=now - timedelta(hours=2))
+    return RANGES["24h"] if older.exists() else RANGES["1h"]
 
 
 def _rollups(project: Project, grain: Grain, since: datetime, filters: Filters) -> QuerySet[Rollup]:

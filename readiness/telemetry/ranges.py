@@ -34,4 +34,3 @@ RANGES = {
         Range("30d", "30 days", timedelta(days=30), Grain.HOUR),
     )
 }
-DEFAULT_RANGE = RANGES["24h"]

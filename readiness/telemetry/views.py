@@ -14,8 +14,8 @@ from readiness.lib.web import vary_on_htmx, wants_fragment
 from readiness.projects.access import get_project
 from readiness.projects.models import Project
 from readiness.telemetry.charts import cost_chart, latency_chart, limits_chart
-from readiness.telemetry.queries import Filters, filter_choices, spend_nanos, traffic
-from readiness.telemetry.ranges import DEFAULT_RANGE, RANGES
+from readiness.telemetry.queries import Filters, filter_choices, spend_nanos, traffic, usual_range
+from readiness.telemetry.ranges import RANGES
 
 PURPOSES = {
     Purpose.APP: "The app",
@@ -36,7 +36,7 @@ def traffic_page(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _context(request: HttpRequest, project: Project) -> dict[str, Any]:
     now = timezone.now()
-    chosen = RANGES.get(request.GET.get("range", ""), DEFAULT_RANGE)
+    chosen = RANGES.get(request.GET.get("range", "")) or usual_range(project, now)
     filters = _filters(request)
     shown = traffic(project, chosen, filters, now)
     month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)

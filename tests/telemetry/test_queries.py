@@ -1,7 +1,14 @@
 from datetime import UTC, datetime, timedelta
 
 from readiness.lib.events import Outcome, UsageEvent
-from readiness.telemetry.queries import Filters, run_ledger, spend_nanos, traffic, upstream_429_count
+from readiness.telemetry.queries import (
+    Filters,
+    run_ledger,
+    spend_nanos,
+    traffic,
+    upstream_429_count,
+    usual_range,
+)
 from readiness.telemetry.ranges import RANGES
 from readiness.telemetry.services import write_events
 from tests.builders import make_deployment
@@ -72,3 +79,11 @@ def test_run_ledger_keeps_orphans_and_their_estimates_apart(project):
     write(project, deployment, 4, run_id="b", input_tokens=50)
     (line,) = run_ledger("a")
     assert (line.attempts, line.orphans, line.input_tokens, line.output_tokens) == (1, 1, 10, 2)
+
+
+def test_the_first_look_is_the_last_hour_until_there_is_older_traffic(project):
+    deployment = make_deployment()
+    write(project, deployment, 1, minutes_ago=30)
+    assert usual_range(project, NOW).name == "1h"
+    write(project, deployment, 2, minutes_ago=300)
+    assert usual_range(project, NOW).name == "24h"
