@@ -44,7 +44,7 @@ if _external := os.environ.get("READINESS_TEST_REDIS_URL"):
 else:
     os.environ["REDIS_URL"] = _start_embedded_redis()
 
-from collections.abc import Iterator  # noqa: E402
+from collections.abc import Callable, Iterator  # noqa: E402
 from typing import TYPE_CHECKING  # noqa: E402
 
 import hypothesis  # noqa: E402
@@ -77,6 +77,7 @@ def pytest_xdist_setupnodes() -> None:
 if TYPE_CHECKING:
     import redis
     from django.test import Client
+    from pytest_django import Settings
 
     from readiness.accounts.models import User
     from readiness.projects.models import Project
@@ -94,6 +95,18 @@ def django_db_modify_db_settings(
         database["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """Closes the connection of the thread that async code uses, else PostgreSQL keeps the database."""
+    import asyncio
+
+    from asgiref.sync import sync_to_async
+    from django.db import connections
+
+    yield
+    asyncio.run(sync_to_async(connections.close_all)())
+
+
 @pytest.fixture
 def redis_server() -> "Iterator[redis.Redis]":
     """A real, empty Redis; the sync client of the process."""
@@ -103,6 +116,19 @@ def redis_server() -> "Iterator[redis.Redis]":
     client.flushdb()
     yield client
     client.flushdb()
+
+
+@pytest.fixture
+def redis_gone(settings: "Settings") -> "Iterator[Callable[[], None]]":
+    """Called, it leaves the process without a Redis for the rest of the test."""
+    from readiness.lib.redis import sync_redis
+
+    def go() -> None:
+        settings.REDIS_URL = "unix:///nowhere/redis.sock"
+        sync_redis.cache_clear()
+
+    yield go
+    sync_redis.cache_clear()
 
 
 @pytest.fixture

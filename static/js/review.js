@@ -43,7 +43,7 @@
 
   document.addEventListener("keydown", (event) => {
     activeAt = performance.now();
-    if (document.querySelector("dialog[open]")) return;
+    if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
     const inText = typing(event.target);
     if (event.key === "Escape") {
       if (inText) event.target.blur();
@@ -77,7 +77,8 @@
     event.detail.shouldSwap = true;
     event.detail.isError = false;
   });
-  document.addEventListener("htmx:afterSwap", (event) => {
+  // After settling, so that whoever sees the focus move can press a key: the new controls are ready then.
+  document.addEventListener("htmx:afterSettle", (event) => {
     if (event.detail.target.id === "lease") startLease();
     if (event.detail.target.id !== "review") return;
     startLease();
