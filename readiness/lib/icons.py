@@ -1,4 +1,4 @@
-"""The product's shapes: 12 x 12, drawn in the current colour, so that a status never rests on colour alone."""
+"""The product's shapes: 12 x 12, drawn in the current colour, so that no status rests on colour alone."""
 
 _ROUND = 'fill="none" stroke="currentColor" stroke-linecap="round" stroke-linejoin="round"'
 _STROKE = f'{_ROUND} stroke-width="1.8"'
