@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from django.core.cache import cache
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
 from readiness.benchmarks.results import CellFacts, Results, ScoreFacts, summarise
 from readiness.datasets.models import Example
 from readiness.evaluations.models import Cell, CellScore, CellState, Run
 from readiness.reviews.marking import Segment, mark_spans
-from readiness.scorers.base import Kind
+from readiness.scorers.base import Kind, ScorerSpec
 from readiness.scorers.registry import SCORERS
 
 _FACTS = (
@@ -32,7 +32,7 @@ def results_of(run: Run) -> Results:
     if run.is_over and (known := cache.get(key)) is not None:
         results: Results = known
         return results
-    fresh = summarise(_cells(run), _scores(run), [SCORERS[name] for name in run.scorers])
+    fresh = summarise(_cells(run), _scores(run), _specs(run))
     if run.is_over:
         cache.set(key, fresh, timeout=3600)
     return fresh
@@ -85,30 +85,39 @@ def examples_of(run: Run, filters: AnswerFilters) -> QuerySet[Example]:
         case "failed":
             return examples.filter(Exists(cells.filter(state=CellState.FAILED)))
         case "flagged":
-            return examples.filter(Exists(cells.filter(_flagged(run))))
+            return examples.filter(Exists(cells.filter(_flags(run))))
         case "labelled":
             return examples.filter(Exists(cells.filter(human_label=True)))
         case "disagree":
-            return examples.filter(Exists(cells.filter(_flagged(run)))).filter(
-                Exists(cells.filter(state=CellState.DONE).exclude(pk__in=_flagged_ids(run)))
-            )
+            return examples.filter(pk__in=_disagreements(run))
     return examples
 
 
-def _flagged(run: Run) -> Q:
+def _disagreements(run: Run) -> QuerySet[Cell, int]:
+    """Ids of the examples of which some answers are flagged and some are not."""
+    return (
+        run.cells.filter(state=CellState.DONE)
+        .order_by()
+        .values("example_id")
+        .annotate(answers=Count("id", distinct=True), flagged=Count("id", filter=_flags(run), distinct=True))
+        .filter(flagged__gt=0, flagged__lt=F("answers"))
+        .values_list("example_id", flat=True)
+    )
+
+
+def _flags(run: Run) -> Q:
     """Cells that at least one scorer with a threshold flags."""
-    return Q(pk__in=_flagged_ids(run))
-
-
-def _flagged_ids(run: Run) -> QuerySet[CellScore, int]:
     flags = Q(pk__in=[])
-    for name in run.scorers:
-        spec = SCORERS[name]
-        if spec.flag_at is None:
-            continue
-        side = "value__lte" if spec.higher_is_better else "value__gte"
-        flags |= Q(scorer=name, **{side: spec.flag_at})
-    return CellScore.objects.filter(flags, cell__run=run).values_list("cell_id", flat=True)
+    for spec in _specs(run):
+        if spec.flag_at is not None:
+            side = "scores__value__lte" if spec.higher_is_better else "scores__value__gte"
+            flags |= Q(scores__scorer=spec.name, **{side: spec.flag_at})
+    return flags
+
+
+def _specs(run: Run) -> list[ScorerSpec]:
+    """The run's scorers, but for those that this version no longer has."""
+    return [SCORERS[name] for name in run.scorers if name in SCORERS]
 
 
 def strata_of(run: Run) -> Sequence[str]:

@@ -19,7 +19,7 @@ from readiness.benchmarks.services import estimate, precision_in_points, scorer_
 from readiness.benchmarks.tables import comparison, strata_table
 from readiness.evaluations.jobs import enqueue_shards
 from readiness.evaluations.models import Run, RunState
-from readiness.evaluations.queries import progress, runs_of
+from readiness.evaluations.queries import progress, progress_of, runs_of
 from readiness.evaluations.services.runs import (
     RunRefusedError,
     cancel_run,
@@ -41,7 +41,8 @@ EXAMPLES_PER_PAGE = 10
 def run_list(request: HttpRequest, slug: str) -> HttpResponse:
     project = get_project(request, slug)
     page = Paginator(runs_of(project), PER_PAGE).get_page(request.GET.get("page"))
-    rows = [(run, progress(run, timezone.now())) for run in page.object_list]
+    known = progress_of(page.object_list, timezone.now())
+    rows = [(run, known[run.pk]) for run in page.object_list]
     context = {"project": project, "section": "benchmarks", "page": page, "rows": rows}
     return render(request, "benchmarks/list.html", context)
 

@@ -1,7 +1,9 @@
 """Reads of runs for pages, for the checklist and for the command line."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
 
@@ -47,12 +49,29 @@ def runs_of(project: Project) -> QuerySet[Run]:
 
 
 def progress(run: Run, now: datetime) -> Progress:
-    counts = run.cells.aggregate(
-        total=Count("id"),
-        done=Count("id", filter=Q(state=CellState.DONE)),
-        failed=Count("id", filter=Q(state=CellState.FAILED)),
-        in_flight=Count("id", filter=Q(state=CellState.LEASED)),
+    """How far one run is."""
+    return progress_of([run], now)[run.pk]
+
+
+def progress_of(runs: Sequence[Run], now: datetime) -> dict[UUID, Progress]:
+    """How far each run is, by run id, in one query."""
+    rows = (
+        Cell.objects.filter(run__in=runs)
+        .order_by()
+        .values("run_id")
+        .annotate(
+            total=Count("id"),
+            done=Count("id", filter=Q(state=CellState.DONE)),
+            failed=Count("id", filter=Q(state=CellState.FAILED)),
+            in_flight=Count("id", filter=Q(state=CellState.LEASED)),
+        )
     )
+    counts = {row.pop("run_id"): row for row in rows}
+    nothing = {"total": 0, "done": 0, "failed": 0, "in_flight": 0}
+    return {run.pk: _progress(run, counts.get(run.pk, nothing), now) for run in runs}
+
+
+def _progress(run: Run, counts: Mapping[str, int], now: datetime) -> Progress:
     finished = counts["done"] + counts["failed"]
     return Progress(
         **counts,
