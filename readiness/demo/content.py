@@ -76,7 +76,7 @@ DATASET: Final = "Handbook questions"
 class Size:
     """How much is measured when the demo is made."""
 
-    answers: int = 120
+    answers: int = 150
     """Customers' questions; all of their answers are spot-checked."""
     pilot_per_stratum: int = 7
     compared_per_stratum: int = 20

@@ -5,7 +5,6 @@ did not happen, and nothing is moved in time.
 """
 
 import asyncio
-import secrets
 from collections.abc import Sequence
 from random import Random
 from typing import Final
@@ -44,7 +43,7 @@ def measure(demo: Demo, *, answers: int) -> None:
     pilot, comparison = _pilot(demo), _comparison(demo)
     asyncio.run(_ask_and_compare(product, _unasked(demo, answers), pilot))
     # The answers are all in, so nothing is on its way with a smaller id and the sampling need not wait.
-    sample_answers(project=demo.project, now=timezone.now() + SETTLE, seed=secrets.randbits(64))
+    sample_answers(project=demo.project, now=timezone.now() + SETTLE, seed=_SEED)
     asyncio.run(_check_and_compare(demo.project.pk, comparison))
 
 
