@@ -5,10 +5,12 @@ from rq.cron import register
 from readiness.checklist import jobs as checklist
 from readiness.demo import jobs as demo
 from readiness.evaluations import jobs as evaluations
+from readiness.limits import jobs as limits
 from readiness.quality import jobs as quality
 from readiness.telemetry import jobs as telemetry
 
 register(evaluations.reap_expired_leases, queue_name="default", interval=30)
+register(limits.sweep, queue_name="default", interval=60)
 register(checklist.gather_all_evidence, queue_name="default", interval=300)
 register(quality.sample_and_check, queue_name="spot_checks", interval=300)
 register(telemetry.compact_rollups, queue_name="default", interval=3600)

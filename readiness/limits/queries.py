@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from readiness.lib.redis import sync_redis
 from readiness.limits.scripts import UNREACHABLE, run
-from readiness.limits.tickets import LimiterUnavailableError
+
+NO_REDIS = "Redis does not answer: no new call to an AI service is admitted until it is back."
+"""What pages say of a Redis that is frozen or gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,5 +84,5 @@ def redis_health() -> str:
     try:
         sync_redis().ping()
     except UNREACHABLE:
-        return str(LimiterUnavailableError())
+        return NO_REDIS
     return ""

@@ -38,6 +38,11 @@ class Upstream:
         self._ids = itertools.count()
         self._scripts: dict[str, Any] = {}
 
+    def follow_server(self, ago_ms: float = 0) -> None:
+        """Sets the clock to the server's own, which pages and periodic jobs go by, or to earlier."""
+        seconds, microseconds = self.client.time()
+        self.now = seconds * 1000 + microseconds / 1000 - ago_ms
+
     def run(self, script: str, *args: object) -> Answer:
         argv = arguments(args, process=self.process, epoch=self.epoch, now_ms=self.now)
         if script not in self._scripts:

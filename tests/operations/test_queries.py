@@ -1,0 +1,91 @@
+"""What the limits page is made of."""
+
+from collections.abc import Callable
+
+import pytest
+import redis
+from pytest_django import DjangoAssertNumQueries
+
+from readiness.limits.queries import NO_REDIS
+from readiness.operations.queries import TierLine, limits_page
+from readiness.projects.models import Project, Tier
+from readiness.providers.base import Quota
+from readiness.providers.models import Deployment, ProviderKind
+from tests.builders import make_account, make_deployment
+from tests.limits.harness import Upstream, publish
+
+
+@pytest.fixture
+def deployment(project: Project) -> Deployment:
+    return make_deployment(make_account(project), name="Own model", rpm=60, tpm=6000)
+
+
+def busy(client: redis.Redis, deployment: Deployment) -> Upstream:
+    """Pro (weight 4) was granted everything so far; free (weight 1) and an unknown tier wait."""
+    Tier.objects.all().delete()
+    Tier.objects.create(slug="pro", name="Pro", weight=4)
+    Tier.objects.create(slug="free", name="Free", weight=1)
+    publish(client, pro={"weight": 4}, free={"weight": 1})
+    upstream = Upstream(client, Quota(rpm=60, tpm=6000, concurrency=1), name=f"d{deployment.pk}")
+    upstream.follow_server()
+    for tier in ("pro", "free", "nobody-knows-it"):
+        upstream.enqueue(tier=tier)
+    return upstream
+
+
+def test_deployment_that_was_never_called_shows_full_buckets(
+    redis_server: redis.Redis, project: Project, deployment: Deployment
+) -> None:
+    (panel,) = limits_page(project).panels
+
+    assert [(gauge.level, gauge.limit) for gauge in panel.gauges] == [(60, 60), (6000, 6000)]
+
+
+def test_lines_show_promised_and_got_shares(
+    redis_server: redis.Redis, project: Project, deployment: Deployment
+) -> None:
+    busy(redis_server, deployment)
+    (panel,) = limits_page(project).panels
+
+    assert [(line.name, line.waiting, line.got) for line in panel.lines] == [
+        ("Pro", 0, 1),
+        ("Free", 1, 0),
+        ("Unknown tier", 1, 0),
+    ]
+    assert [line.promised for line in panel.lines] == pytest.approx([4 / 6, 1 / 6, 1 / 6])
+
+
+def test_nothing_got_is_not_a_share_of_zero(
+    redis_server: redis.Redis, project: Project, deployment: Deployment
+) -> None:
+    upstream = busy(redis_server, deployment)
+    redis_server.delete(*redis_server.scan_iter(f"limits:{{{upstream.name}}}:served:*"))
+    (panel,) = limits_page(project).panels
+
+    assert {line.got for line in panel.lines if isinstance(line, TierLine)} == {None}
+
+
+def test_recordings_have_no_limits_to_show(redis_server: redis.Redis, project: Project) -> None:
+    make_deployment(make_account(project, kind=ProviderKind.RECORDED))
+
+    assert limits_page(project).panels == []
+
+
+def test_page_without_redis_shows_the_limits_and_no_level(
+    project: Project, deployment: Deployment, redis_gone: Callable[[], None]
+) -> None:
+    redis_gone()
+    page = limits_page(project)
+
+    assert page.trouble == NO_REDIS
+    assert [(gauge.limit, gauge.level) for gauge in page.panels[0].gauges] == [(60, None), (6000, None)]
+
+
+def test_number_of_queries_does_not_grow_with_deployments(
+    redis_server: redis.Redis, project: Project, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    account = make_account(project)
+    for _ in range(5):
+        make_deployment(account)
+    with django_assert_num_queries(2):
+        limits_page(project)
