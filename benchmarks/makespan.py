@@ -206,7 +206,8 @@ def print_figures(
 ) -> None:
     ideal = figures["ideal"]
     report("state", state=run.state, questions=len(rows), workers=workers, fault=fault or "none")
-    report("makespan", ideal_s=round(ideal, 1), actual_s=round(actual, 1), ratio=round(actual / ideal, 3))
+    ratio = round(actual / ideal, 3) if ideal else None  # a run that full buckets can hold has no ideal
+    report("makespan", ideal_s=round(ideal, 1), actual_s=round(actual, 1), ratio=ratio)
     report("upstream 429s", count=figures["upstream_429"])
     difference = figures["ledger_requests"] - figures["records"] - figures["orphans"]
     report(
