@@ -24,7 +24,8 @@ from readiness.lib.money import NANOS_PER_USD
 from readiness.quality.runner import run_checks
 from readiness.quality.services.sampling import SETTLE, sample_answers
 
-OFFLINE_SCORERS: Final = ("contains", "token_f1", "unsupported_details", "unsupported_words")
+OFFLINE_SCORERS: Final = ("unsupported_details", "token_f1", "unsupported_words")
+"""The results by stratum show the first."""
 CUSTOMERS_AT_ONCE: Final = 8
 CHECKERS: Final = 2
 """Rounds of spot-checks side by side; each has eight answers in hand."""
@@ -54,7 +55,7 @@ def _pilot(demo: Demo) -> UUID:
         dataset_version=demo.pilot,
         deployments=demo.compared,
         prompt_version=demo.prompts[0],
-        scorers=(*OFFLINE_SCORERS, "judge"),
+        scorers=("judge", *OFFLINE_SCORERS),
         judge=demo.deployments[content.JUDGE],
         budget_nanos=NANOS_PER_USD,
         by=demo.people[content.MEMBER],
