@@ -5,6 +5,7 @@ from rq.cron import register
 from readiness.checklist import jobs as checklist
 from readiness.demo import jobs as demo
 from readiness.evaluations import jobs as evaluations
+from readiness.inference import jobs as inference
 from readiness.limits import jobs as limits
 from readiness.quality import jobs as quality
 from readiness.telemetry import jobs as telemetry
@@ -15,4 +16,5 @@ register(checklist.gather_all_evidence, queue_name="default", interval=300)
 register(quality.sample_and_check, queue_name="spot_checks", interval=300)
 register(telemetry.compact_rollups, queue_name="default", interval=3600)
 register(telemetry.delete_expired_records, queue_name="default", cron="17 3 * * *")
+register(inference.delete_expired_answers, queue_name="default", cron="27 3 * * *")
 register(demo.trickle, queue_name="spot_checks", interval=30)

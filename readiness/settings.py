@@ -32,7 +32,8 @@ DEMO = env_bool("READINESS_DEMO", default=True)
 """False keeps the demo's customers from asking; a site without a demo project has none."""
 DEMO_PASSWORD = env_str("READINESS_DEMO_PASSWORD", default="")
 RECORD_RETENTION_DAYS = env_int("READINESS_RECORD_RETENTION_DAYS", default=30, minimum=2)
-ANSWER_RETENTION_DAYS = env_int("READINESS_ANSWER_RETENTION_DAYS", default=30, minimum=1)
+ANSWER_RETENTION_DAYS = env_int("READINESS_ANSWER_RETENTION_DAYS", default=30, minimum=8)
+"""At least a day more than the week that spot-check evidence looks back on."""
 
 INSTALLED_APPS = [
     "django.contrib.admin",

@@ -45,3 +45,12 @@ def log_answers(answers: Sequence[LoggedAnswer]) -> int:
     """
     LoggedAnswer.objects.bulk_create(answers, ignore_conflicts=True, batch_size=500)
     return len(answers)
+
+
+def delete_answers_before(*, moment: datetime, batch: int = 1_000) -> int:
+    """Deletes old answers in bounded batches, so that nobody is locked out for long; returns how many."""
+    deleted = 0
+    while ids := list(LoggedAnswer.objects.filter(at__lt=moment).values_list("pk", flat=True)[:batch]):
+        LoggedAnswer.objects.filter(pk__in=ids).delete()
+        deleted += len(ids)
+    return deleted
