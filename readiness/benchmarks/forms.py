@@ -1,11 +1,14 @@
 """What a person fills in to start a benchmark."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.forms.boundfield import BoundWidget
+from django.utils import timezone
 
-from readiness.benchmarks.services import BenchmarkPlan, scorer_choices
+from readiness.benchmarks.services import BenchmarkPlan, ScorerChoice, scorer_choices
 from readiness.datasets.models import DatasetVersion
 from readiness.datasets.queries import versions_of as dataset_versions
 from readiness.lib.money import nanos
@@ -13,7 +16,7 @@ from readiness.projects.models import Project
 from readiness.prompts.models import PromptVersion
 from readiness.prompts.queries import versions_of as prompt_versions
 from readiness.providers.models import Deployment, ProviderKind
-from readiness.providers.queries import deployments_of
+from readiness.providers.queries import DeploymentRow, deployments_of, prices_on
 from readiness.scorers.base import Kind
 from readiness.scorers.registry import SCORERS
 
@@ -54,7 +57,7 @@ class BenchmarkForm(forms.Form):
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._project = project
-        usable = deployments_of(project)
+        usable = deployments_of(project).prefetch_related("price_overrides")
         self._choose("dataset_version", dataset_versions(project))
         self._choose("deployments", usable)
         self._choose("prompt_version", prompt_versions(project))
@@ -83,6 +86,18 @@ class BenchmarkForm(forms.Form):
         for choice in scorer_choices(version):
             if choice.missing and choice.spec.name in chosen:
                 self.add_error("scorers", f"{choice.spec.title} cannot be used: {choice.missing}")
+
+    def models(self) -> Iterator[tuple[BoundWidget, DeploymentRow]]:
+        """Each deployment's checkbox with what a person needs to choose it by."""
+        today = timezone.now().date()
+        for box in self["deployments"]:
+            deployment = box.data["value"].instance
+            yield box, DeploymentRow(deployment=deployment, prices=prices_on(deployment, today))
+
+    def scorer_choices(self) -> Iterator[tuple[BoundWidget, ScorerChoice]]:
+        """Each scorer's checkbox with what it measures, and why it cannot be used if so."""
+        version = self.cleaned_data.get("dataset_version") if self.is_bound else None
+        yield from zip(self["scorers"], scorer_choices(version), strict=True)
 
     @staticmethod
     def _judged(chosen: list[str]) -> bool:

@@ -1,16 +1,19 @@
 """Reads for the benchmark pages: figures of a run, and its answers side by side."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.core.cache import cache
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
 from readiness.benchmarks.results import CellFacts, Results, ScoreFacts, summarise
-from readiness.datasets.models import Example
+from readiness.datasets.models import DatasetVersion, Example
+from readiness.datasets.queries import versions_of
 from readiness.evaluations.models import Cell, CellScore, CellState, Run
+from readiness.projects.models import Project
+from readiness.providers.queries import prices_on
 from readiness.reviews.marking import Segment, mark_spans
-from readiness.scorers.base import Kind, ScorerSpec
+from readiness.scorers.base import Kind, ScorerSpec, Status
 from readiness.scorers.registry import SCORERS
 
 _FACTS = (
@@ -27,18 +30,24 @@ _FACTS = (
 
 
 def results_of(run: Run) -> Results:
-    """The figures of a run, from two queries. A run that is over does not change: its figures are cached."""
+    """The figures of a run, in a few queries. A run that is over does not change: they are cached."""
     key = f"results:{run.id}:{run.finished_at and run.finished_at.timestamp()}"
     if run.is_over and (known := cache.get(key)) is not None:
         results: Results = known
         return results
-    fresh = summarise(_cells(run), _scores(run), _specs(run))
+    fresh = summarise(_cells(run, _unpriced(run)), _scores(run), _specs(run))
     if run.is_over:
         cache.set(key, fresh, timeout=3600)
     return fresh
 
 
-def _cells(run: Run) -> list[CellFacts]:
+def _unpriced(run: Run) -> set[int]:
+    """Deployments whose price nobody knew when the run began."""
+    deployments = run.deployments.select_related("account").prefetch_related("price_overrides")
+    return {d.pk for d in deployments if not prices_on(d, run.created_at.date()).known}
+
+
+def _cells(run: Run, unpriced: Container[int]) -> list[CellFacts]:
     rows = run.cells.filter(state__in=(CellState.DONE, CellState.FAILED)).order_by("id").values_list(*_FACTS)
     return [
         CellFacts(
@@ -49,7 +58,7 @@ def _cells(run: Run) -> list[CellFacts]:
             latency_ms=latency,
             ttft_ms=ttft,
             queue_ms=queue,
-            cost_nanos=cost,
+            cost_nanos=None if deployment_id in unpriced else cost,
             human_label=label,
         )
         for pk, deployment_id, stratum, state, latency, ttft, queue, cost, label in rows
@@ -120,6 +129,11 @@ def _specs(run: Run) -> list[ScorerSpec]:
     return [SCORERS[name] for name in run.scorers if name in SCORERS]
 
 
+def dataset_version_of(project: Project, pk: str) -> DatasetVersion | None:
+    """The project's dataset version with this id, as an address names it."""
+    return versions_of(project).filter(pk=pk).first() if pk.isdecimal() else None
+
+
 def strata_of(run: Run) -> Sequence[str]:
     return sorted(run.dataset_version.strata)
 
@@ -132,6 +146,14 @@ class ShownScore:
     score: CellScore
     flagged: bool
     advisory: bool
+
+    @property
+    def text(self) -> str:
+        """The value, or why there is none."""
+        value = self.score.value
+        if value is None:
+            return "Abstained" if self.score.status == Status.ABSTAIN else "Scoring failed"
+        return f"{value:.0f}" if value == int(value) else f"{value:.2f}"
 
 
 @dataclass(frozen=True, slots=True)

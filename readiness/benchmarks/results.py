@@ -28,7 +28,8 @@ class CellFacts:
     latency_ms: int | None
     ttft_ms: int | None
     queue_ms: int
-    cost_nanos: int
+    cost_nanos: int | None
+    """None where nobody knows the price."""
     human_label: bool | None
 
 
@@ -152,7 +153,11 @@ def _running_metrics(cells: Sequence[CellFacts], answered: Sequence[CellFacts]) 
     latencies = [cell.latency_ms for cell in answered if cell.latency_ms is not None]
     first_tokens = [cell.ttft_ms for cell in answered if cell.ttft_ms is not None]
     waits = [cell.queue_ms for cell in answered if cell.latency_ms is not None]
-    costs = [cell.cost_nanos / NANOS_PER_USD for cell in answered if cell.latency_ms is not None]
+    costs = [
+        cell.cost_nanos / NANOS_PER_USD
+        for cell in answered
+        if cell.latency_ms is not None and cell.cost_nanos is not None
+    ]
     rows: list[tuple[str, str, str, Estimate | None]] = [
         ("latency_p50", "Latency, p50", "ms", _quantile(latencies, 0.5)),
         ("latency_p95", "Latency, p95", "ms", _quantile(latencies, 0.95)),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from hashlib import sha256
 from uuid import UUID
 
 from readiness.accounts.models import User
@@ -13,7 +14,8 @@ from readiness.evaluations.services.runs import RunRefusedError, start_run
 from readiness.lib.statistics import wilson
 from readiness.projects.models import Project
 from readiness.prompts.models import PromptVersion
-from readiness.prompts.rendering import render
+from readiness.prompts.rendering import PromptError, render
+from readiness.providers.base import BadCredentialError
 from readiness.providers.models import Deployment, ProviderKind
 from readiness.providers.queries import specs_for
 from readiness.scorers.base import Kind, ScorerSpec
@@ -40,17 +42,38 @@ class BenchmarkPlan:
         return all(d.account.kind == ProviderKind.RECORDED for d in self.deployments)
 
     @property
+    def fingerprint(self) -> str:
+        """Same for the same plan: what was estimated is what is started."""
+        parts = (
+            self.dataset_version.pk,
+            sorted(deployment.pk for deployment in self.deployments),
+            self.prompt_version and self.prompt_version.pk,
+            sorted(self.scorers),
+            self.judge and self.judge.pk,
+            self.trials,
+            self.budget_nanos,
+        )
+        return sha256(repr(parts).encode()).hexdigest()[:16]
+
+    @property
     def judged(self) -> bool:
         return any(SCORERS[name].kind is Kind.JUDGE for name in self.scorers)
 
 
 def estimate(plan: BenchmarkPlan, on: date) -> RunEstimate:
-    """Estimated cells, cost and duration of a plan at the prices of the day ``on``."""
+    """Estimated cells, cost and duration of a plan at the prices of the day ``on``.
+
+    Raises ``RunRefusedError`` when the prompt cannot be rendered or a provider's key cannot be read.
+    """
     judge = plan.judge if plan.judged else None
     ids = [deployment.pk for deployment in plan.deployments]
-    specs = specs_for([*ids, judge.pk] if judge else ids, on)
+    try:
+        specs = specs_for([*ids, judge.pk] if judge else ids, on)
+        sizes = _sizes(plan)
+    except (PromptError, BadCredentialError) as error:
+        raise RunRefusedError(str(error)) from error
     return estimate_run(
-        sizes=_sizes(plan),
+        sizes=sizes,
         arms=[specs[pk] for pk in ids],
         judge=specs[judge.pk] if judge else None,
         trials=plan.trials,

@@ -59,7 +59,7 @@ class Comparison:
 
 
 def comparison(results: Results, deployments: Mapping[int, Deployment]) -> Comparison:
-    """Rows of metrics for the deployments that have finished cells. Rows without any figure are left out."""
+    """Rows of metrics for the deployments that have finished cells. Rows that say nothing are left out."""
     arms = results.arms
     rows = [_row([arm.metrics[i] for arm in arms]) for i in range(len(arms[0].metrics))] if arms else []
     if any(arm.human for arm in arms):
@@ -77,7 +77,7 @@ def comparison(results: Results, deployments: Mapping[int, Deployment]) -> Compa
     return Comparison(
         columns=[deployments[arm.deployment_id] for arm in arms],
         answered=[(arm.answered, arm.failed) for arm in arms],
-        rows=[row for row in rows if any(figure.n for figure in row.figures)],
+        rows=[row for row in rows if any(figure.n or figure.note for figure in row.figures)],
         agreements=_agreements(results.agreements, results.trivial),
     )
 
@@ -94,10 +94,10 @@ def strata_table(results: Results) -> list[tuple[str, list[Figure]]]:
 
 def _row(metrics: Sequence[Metric]) -> Row:
     scale = _scale([metric.estimate for metric in metrics if metric.estimate])
-    first = next((metric.estimate for metric in metrics if metric.estimate), None)
+    methods = dict.fromkeys(metric.estimate.method.label for metric in metrics if metric.estimate)
     return Row(
         title=metrics[0].title,
-        method=first.method.label if first else "",
+        method=", ".join(methods),
         better="higher" if metrics[0].higher_is_better else "lower",
         figures=[_figure(metric, scale) for metric in metrics],
     )

@@ -14,8 +14,21 @@ from django.views.decorators.http import require_GET, require_POST
 from redis import RedisError
 
 from readiness.benchmarks.forms import BenchmarkForm, BudgetForm
-from readiness.benchmarks.queries import AnswerFilters, examples_of, results_of, side_by_side, strata_of
-from readiness.benchmarks.services import estimate, precision_in_points, scorer_choices, start
+from readiness.benchmarks.queries import (
+    AnswerFilters,
+    dataset_version_of,
+    examples_of,
+    results_of,
+    side_by_side,
+    strata_of,
+)
+from readiness.benchmarks.services import (
+    BenchmarkPlan,
+    applicable_scorers,
+    estimate,
+    precision_in_points,
+    start,
+)
 from readiness.benchmarks.tables import comparison, strata_table
 from readiness.evaluations.jobs import enqueue_shards
 from readiness.evaluations.models import Run, RunState
@@ -40,46 +53,67 @@ EXAMPLES_PER_PAGE = 10
 @require_GET
 def run_list(request: HttpRequest, slug: str) -> HttpResponse:
     project = get_project(request, slug)
-    page = Paginator(runs_of(project), PER_PAGE).get_page(request.GET.get("page"))
-    known = progress_of(page.object_list, timezone.now())
-    rows = [(run, known[run.pk]) for run in page.object_list]
-    context = {"project": project, "section": "benchmarks", "page": page, "rows": rows}
+    state = request.GET.get("state", "")
+    runs = runs_of(project)
+    if state in RunState.values:
+        runs = runs.filter(state=state)
+    page = Paginator(runs, PER_PAGE).get_page(request.GET.get("page"))
+    shown = list(page.object_list)
+    known = progress_of(shown, timezone.now())
+    rows = [(run, known[run.pk]) for run in shown]
+    context = {
+        "project": project,
+        "section": "benchmarks",
+        "page": page,
+        "rows": rows,
+        "states": RunState.choices,
+        "state": state,
+    }
     return render(request, "benchmarks/list.html", context)
 
 
 def new_run(request: HttpRequest, slug: str) -> HttpResponse:
-    """First post: the estimate. Second post, with its token: the run."""
+    """First post: the estimate. Second post, with its token: the run, if the plan is still the same."""
     project = get_project(request, slug, Role.MEMBER)
-    form = BenchmarkForm(request.POST or None, project=project, initial=_initial(request))
+    form = BenchmarkForm(request.POST or None, project=project, initial=_initial(request, project))
     context: dict[str, Any] = {"project": project, "section": "benchmarks", "form": form}
     if request.method == "POST" and form.is_valid():
-        plan, today = form.plan(), timezone.now().date()
-        if token := _token(request):
-            try:
-                run = start(plan, by=current_user(request), on=today, run_id=token)
-            except RunRefusedError as error:
-                form.add_error(None, str(error))
-            else:
-                _enqueue(request, run)
+        plan = form.plan()
+        try:
+            if run := _start(request, plan):
                 return see_other(request, reverse("benchmarks:run", args=[slug, run.id]))
-        context |= {
-            "plan": plan,
-            "estimate": estimate(plan, today),
-            "precision": precision_in_points(plan.dataset_version.example_count),
-            "token": uuid4(),
-        }
-    context["scorer_choices"] = scorer_choices(
-        form.cleaned_data.get("dataset_version") if form.is_bound else None
-    )
+            context |= {
+                "plan": plan,
+                "estimate": estimate(plan, timezone.now().date()),
+                "precision": precision_in_points(plan.dataset_version.example_count),
+                "token": uuid4(),
+            }
+        except RunRefusedError as error:
+            form.add_error(None, str(error))
     return render(request, "benchmarks/new.html", context)
 
 
-def _initial(request: HttpRequest) -> dict[str, object]:
+def _start(request: HttpRequest, plan: BenchmarkPlan) -> Run | None:
+    """The started run; None as long as a person has not seen the estimate of this very plan."""
+    token = _token(request)
+    if token is None:
+        return None
+    if request.POST.get("estimated") != plan.fingerprint:
+        messages.warning(request, "You changed the plan after its estimate. Here is the new one.")
+        return None
+    run = start(plan, by=current_user(request), on=timezone.now().date(), run_id=token)
+    _enqueue(request, run)
+    return run
+
+
+def _initial(request: HttpRequest, project: Project) -> dict[str, object]:
     """Preselection from a link, such as a criterion's "run benchmark"."""
     initial: dict[str, object] = {"name": f"Benchmark of {timezone.now():%-d %b %Y, %H:%M}", "budget": 5}
     for name in ("dataset_version", "prompt_version"):
         if name in request.GET:
             initial[name] = request.GET[name]
+    if version := dataset_version_of(project, request.GET.get("dataset_version", "")):
+        initial["scorers"] = applicable_scorers(version, with_judge=False)
     if chosen := request.GET.getlist("deployments"):
         initial["deployments"] = chosen
     return initial

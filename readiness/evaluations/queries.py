@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
@@ -66,18 +67,20 @@ def progress_of(runs: Sequence[Run], now: datetime) -> dict[UUID, Progress]:
             in_flight=Count("id", filter=Q(state=CellState.LEASED)),
         )
     )
-    counts = {row.pop("run_id"): row for row in rows}
-    nothing = {"total": 0, "done": 0, "failed": 0, "in_flight": 0}
-    return {run.pk: _progress(run, counts.get(run.pk, nothing), now) for run in runs}
+    counts = {row["run_id"]: row for row in rows}
+    return {run.pk: _progress(run, counts.get(run.pk, {}), now) for run in runs}
 
 
-def _progress(run: Run, counts: Mapping[str, int], now: datetime) -> Progress:
-    finished = counts["done"] + counts["failed"]
+def _progress(run: Run, counts: Mapping[str, Any], now: datetime) -> Progress:
+    total, done, failed = (counts.get(name, 0) for name in ("total", "done", "failed"))
     return Progress(
-        **counts,
+        total=total,
+        done=done,
+        failed=failed,
+        in_flight=counts.get("in_flight", 0),
         spent_nanos=run.spent_nanos,
         budget_nanos=run.budget_nanos,
-        time_left=_time_left(run, finished, counts["total"], now),
+        time_left=_time_left(run, done + failed, total, now),
     )
 
 

@@ -79,6 +79,8 @@ class Command(BaseCommand):
             f"{plan.dataset_version}: {planned.cells:,} answers of {len(plan.deployments)} models, "
             f"estimated {format_usd(planned.expected_nanos)}{seconds}"
         )
+        if planned.unpriced:
+            self.stdout.write(f"without the price of {', '.join(planned.unpriced)}, which nobody knows")
 
     async def _work(self, run: Run) -> None:
         """Shards one after the other until the run takes no more; prints how far it is."""
