@@ -172,6 +172,20 @@ def test_large_request_is_not_overtaken_for_ever(contest: Contest) -> None:
     assert got["free", "large", 300_000] > 0
 
 
+def test_tags_of_tenants_that_were_caught_up_with_are_forgotten(contest: Contest) -> None:
+    contest.join(("free", "stays", 1000))
+    for number in range(30):
+        contest.upstream.enqueue(tier="free", tenant=f"passes-{number}", tokens=1000, wait_ms=3_600_000)
+    for _ in range(100):
+        contest.upstream.now += 100
+        contest.upstream.dispatch()
+        for request_id in contest.upstream.granted():
+            if request_id in contest.requests:
+                contest.count(request_id)
+
+    assert contest.upstream.client.zcard("limits:{d1}:tenants:free:finish") <= 1
+
+
 @pytest.mark.parametrize("depth", [1, 3])
 def test_call_that_never_reached_the_provider_does_not_count_against_its_tenant(
     contest: Contest, depth: int

@@ -1,15 +1,14 @@
--- Asks for a permit: refuses at once what cannot be served in time, else queues the request and dispatches.
+-- Asks for a permit: refuses at once what cannot be served in time, else grants it or queues it.
 -- Idempotent by request id: a repeated call tells how the first one stands.
 -- ARGV: 4 id, 5 tier, 6 tenant, 7 tokens, 8 longest wait or '' for the tier's, 9 lease, 10 event as JSON (what is
 -- recorded should the request be refused or orphaned), 11-13 rpm, tpm, rpd or '', 14 concurrency or '',
 -- 15 most waiters, 16 most unread events in the stream, 17 name of the upstream.
--- Answer: status no_tiers | waiting | granted | refused | expired | cancelled | settled; wait_ms until this process
--- dispatches; deadline_ms from now; queue_ms and queued of a grant; reason and retry_after_ms of a refusal.
+-- Answer: status no_tiers | waiting | granted | refused | expired | cancelled | orphaned | settled; wait_ms until this
+-- process dispatches; deadline_ms from now; queue_ms and queued of a grant; reason and retry_after_ms of a refusal.
 
 local id, tokens = ARGV[4], tonumber(ARGV[7])
 
-local function standing(wait_ms)
-  local ticket = read_ticket(id)
+local function standing(ticket, wait_ms)
   return answer({
     status = ticket.state, wait_ms = wait_ms, deadline_ms = whole((ticket.deadline or NOW) - NOW),
     queue_ms = ticket.queue_ms, queued = ticket.queued,
@@ -17,54 +16,54 @@ local function standing(wait_ms)
   })
 end
 
-if read_ticket(id) then
-  return standing(dispatch())
-end
-if not tiers_published() then
-  return answer({ status = 'no_tiers' })
+if redis.call('EXISTS', ticket_key(id)) == 1 then
+  local wait = dispatch()
+  return standing(read_ticket(id), wait)
 end
 
+local tier = tier_of(ARGV[5])
+if not tier.published then
+  return answer({ status = 'no_tiers' })
+end
 if not epoch then
   begin_epoch()
 end
 adopt_quota({ rpm = tonumber(ARGV[11]), tpm = tonumber(ARGV[12]), rpd = tonumber(ARGV[13]) }, tonumber(ARGV[14]))
-redis.call('ZADD', 'limits:upstreams', NOW, ARGV[17])
-redis.call('ZREMRANGEBYSCORE', 'limits:upstreams', '-inf', NOW - KEEP_MS)
+redis.call('ZADD', UPSTREAMS_KEY, NOW, ARGV[17])
+redis.call('ZREMRANGEBYSCORE', UPSTREAMS_KEY, '-inf', NOW - KEEP_MS)
 
-local tier = tier_named(ARGV[5])
-local longest_wait = tonumber(ARGV[8]) or tier_of(tier).wait_ms
+local longest_wait = tonumber(ARGV[8]) or tier.wait_ms
 local ticket = {
-  id = id, state = 'waiting', tier = tier, tenant = ARGV[6], tokens = tokens, process = PROCESS,
-  lease_ms = ARGV[9], event = ARGV[10], enqueued_at = NOW, deadline = NOW + longest_wait
+  id = id, state = 'waiting', tier = tier.known and ARGV[5] or UNKNOWN_TIER, tenant = ARGV[6], tokens = tokens,
+  process = PROCESS, lease_ms = ARGV[9], event = ARGV[10], enqueued_at = NOW, deadline = NOW + longest_wait
 }
+
+local function keep(milliseconds)
+  redis.call('HSET', ticket_key(id), unpack(list_of(ticket)))
+  redis.call('PEXPIRE', ticket_key(id), milliseconds)
+end
 
 -- Above a whole bucket: it would never fit. Returns the reason.
 local function too_large()
   if tokens > (state.limit_tpm or tokens) then
     return 'too_large'
   end
-  return tokens > (tier_of(tier).limit.tpm or tokens) and 'too_large_for_tier' or nil
+  return tokens > (tier.limit.tpm or tokens) and 'too_large_for_tier' or nil
 end
 
 -- A wait that even an otherwise empty upstream could not shorten: the pause, and what the tenant itself has
 -- waiting in front of this request. Being certain, it never refuses a request that could have been served.
 local function least_wait()
-  local tenant_queue = { tier = tier, tenant = ticket.tenant }
-  local requests = redis.call('LLEN', queue_key(tenant_queue)) + 1
-  local ahead = tonumber(redis.call('HGET', PREFIX .. 'queued:' .. tier, ticket.tenant) or 0)
-  local pause = math.max(0, (state.pause_until or NOW) - NOW)
-  local function backlog_wait(level, limit, window, need)
-    return (need - level) * window / limit
-  end
-  local wait = pause
+  local requests = redis.call('LLEN', queue_key(ticket)) + 1
+  local ahead = tonumber(redis.call('HGET', PREFIX .. 'queued:' .. ticket.tier, ticket.tenant) or 0)
+  local wait = math.max(0, (state.pause_until or NOW) - NOW)
   for bucket, window in pairs(WINDOW_MS) do
     local need = bucket == 'tpm' and ahead + tokens or requests
-    local own = tier_of(tier)
     if state['limit_' .. bucket] then
-      wait = math.max(wait, backlog_wait(state['level_' .. bucket], state['limit_' .. bucket], window, need))
+      wait = math.max(wait, (need - state['level_' .. bucket]) * window / state['limit_' .. bucket])
     end
-    if own.limit[bucket] then
-      wait = math.max(wait, backlog_wait(own.level[bucket], own.limit[bucket], window, need))
+    if tier.limit[bucket] then
+      wait = math.max(wait, (need - tier.level[bucket]) * window / tier.limit[bucket])
     end
   end
   return wait
@@ -89,19 +88,27 @@ local function refusal()
   end
 end
 
+reap()
 local reason, retry_after_ms = refusal()
 if reason then
   ticket.event, ticket.enqueued_at = nil, nil
   ticket.state, ticket.reason, ticket.retry_after_ms = 'refused', reason, whole(retry_after_ms)
-  redis.call('HSET', ticket_key(id), unpack(list_of(ticket)))
-  redis.call('PEXPIRE', ticket_key(id), REMEMBER_MS)
+  keep(REMEMBER_MS)
   if reason ~= 'recorder_behind' then
     emit_unsent({ event = ARGV[10] }, 'refused', reason)
   end
-  return standing(dispatch())
+  return standing(ticket, dispatch())
 end
 
-redis.call('HSET', ticket_key(id), unpack(list_of(ticket)))
-redis.call('PEXPIRE', ticket_key(id), KEEP_MS)
+-- With nobody in front, the queue's tags would only be made and forgotten again.
+if redis.call('EXISTS', WAITERS) == 0 and not standstill() and wait_of(ticket) == 0 then
+  admit(ticket)
+  keep(KEEP_MS)
+  save_state()
+  return standing(ticket, -1)
+end
+
+keep(KEEP_MS)
 append(ticket, NOW + ticket.lease_ms)
-return standing(dispatch(id))
+local wait = serve_waiting()
+return standing(read_ticket(id), wait)

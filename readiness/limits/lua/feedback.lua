@@ -24,7 +24,6 @@ end
 if kind == 'out_of_credit' then
   state.circuit = 'out_of_credit'
 elseif kind == 'resume' then
-  redis.call('HDEL', STATE_KEY, 'circuit', 'pause_until', 'strikes')
   state.circuit, state.pause_until, state.strikes = nil, nil, nil
 else
   state.strikes = (state.strikes or 0) + 1

@@ -15,10 +15,11 @@ local in_time = ticket and ticket.state == 'granted'
 if ticket and (in_time or ticket.state == 'orphaned') then
   correct_tags(ticket, tonumber(ARGV[6]), tonumber(ARGV[7]))
 end
-if cjson.decode(ARGV[5]).outcome == 'ok' then
-  state.strikes = 0
+local event = cjson.decode(ARGV[5])
+if event.outcome == 'ok' and state.strikes then
+  state.strikes = nil
 end
 -- An orphan's estimate may be in the records, or (after lost data) nobody knows: the later fact wins.
-emit(ARGV[5], { version = in_time and '1' or '2' })
+emit(event, { version = in_time and '1' or '2' })
 close_ticket(id, 'settled')
 return answer({ status = 'settled', wait_ms = dispatch() })

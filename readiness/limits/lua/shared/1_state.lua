@@ -46,6 +46,7 @@ end
 
 -- A Redis that lost its data must not forget what was spent: a process that saw an earlier epoch says so, and
 -- the new epoch's buckets then grow from empty. Without such a witness a bucket starts full.
+local UPSTREAMS_KEY = 'limits:upstreams' -- sorted set: name -> when it was last asked for
 local EPOCH_KEY = 'limits:epoch'
 local known_epoch = redis.call('HMGET', EPOCH_KEY, 'id', 'lost_at')
 local epoch, lost_at = known_epoch[1], tonumber(known_epoch[2] or '')
@@ -58,22 +59,32 @@ end
 -- Fields of the upstream's state: at, v (unused names are absent), limit_<bucket>, level_<bucket>, concurrency,
 -- pause_until, strikes, circuit, armed_at, armed_by.
 local STATE_KEY = PREFIX .. 'state'
-local VIRTUAL_KEY = PREFIX .. 'virtual' -- hash of virtual times, see the queue
-local state = {}
+local state, stored = {}, {}
 for name, value in pairs(table_of(redis.call('HGETALL', STATE_KEY))) do
   state[name] = tonumber(value) or value
+  stored[name] = state[name]
 end
 
 local function save_state()
   state.at = NOW
-  redis.call('HSET', STATE_KEY, unpack(list_of(state)))
-  redis.call('PEXPIRE', STATE_KEY, KEEP_MS)
-  redis.call('PEXPIRE', VIRTUAL_KEY, KEEP_MS)
+  local changed, gone = {}, {}
+  for name, value in pairs(state) do
+    changed[name] = value ~= stored[name] and value or nil
+  end
+  for name in pairs(stored) do
+    gone[#gone + 1] = state[name] == nil and name or nil
+  end
+  if next(changed) then
+    redis.call('HSET', STATE_KEY, unpack(list_of(changed)))
+    redis.call('PEXPIRE', STATE_KEY, KEEP_MS)
+  end
+  if gone[1] then
+    redis.call('HDEL', STATE_KEY, unpack(gone))
+  end
 end
 
--- What happened, for the recorder. `changes` replaces fields of the event that the caller described as JSON.
-local function emit(event_json, changes)
-  local event = cjson.decode(event_json)
+-- What happened, for the recorder. `changes` replaces fields of the event.
+local function emit(event, changes)
   for name, value in pairs(changes) do
     event[name] = value
   end

@@ -3,7 +3,7 @@
 
 local WINDOW_MS = { rpm = MINUTE_MS, tpm = MINUTE_MS, rpd = 86400000 }
 local MIRRORS = { 'rpm', 'tpm', 'rpd' }
-local UNKNOWN_TIER = 'unknown'
+local UNKNOWN_TIER = 'unknown' -- one queue of the lowest weight for all tiers that nobody configured
 
 -- Calls reach the provider with unequal delay, so its window sees a little more than ours granted in the same
 -- time. A mirror therefore keeps back what this much jitter can add: rate x jitter (derived in docs/limiter.md).
@@ -46,16 +46,12 @@ local function adopt_quota(limits, concurrency)
   for _, bucket in ipairs(MIRRORS) do
     local limit, known = limits[bucket], state['limit_' .. bucket]
     if limit ~= known then
-      redis.call('HDEL', STATE_KEY, 'limit_' .. bucket, 'level_' .. bucket)
       local level = known and state['level_' .. bucket] or (limit and first_level(limit, WINDOW_MS[bucket]))
       state['limit_' .. bucket] = limit
       state['level_' .. bucket] = limit and math.min(level, limit)
     end
   end
-  if concurrency ~= state.concurrency then
-    redis.call('HDEL', STATE_KEY, 'concurrency')
-    state.concurrency = concurrency
-  end
+  state.concurrency = concurrency
 end
 
 -- Milliseconds until every mirror holds `requests` and `tokens`.
@@ -95,21 +91,15 @@ end
 local TIERS_KEY = 'limits:tiers'
 local tiers = {}
 
-local function tiers_published()
-  return redis.call('HEXISTS', TIERS_KEY, 'lowest_weight') == 1
-end
-
--- Name under which a request queues: a tier that nobody configured shares one queue of the lowest weight.
-local function tier_named(slug)
-  return redis.call('HEXISTS', TIERS_KEY, slug .. ':weight') == 1 and slug or UNKNOWN_TIER
-end
-
 local function tier_of(slug)
   if not tiers[slug] then
     local config = redis.call(
       'HMGET', TIERS_KEY, slug .. ':weight', slug .. ':rpm', slug .. ':tpm', slug .. ':wait_ms', 'lowest_weight'
     )
-    local tier = { weight = tonumber(config[1] or config[5] or 1), wait_ms = tonumber(config[4] or MINUTE_MS) }
+    local tier = {
+      published = config[5], known = config[1], -- false without any tiers, and for one that nobody configured
+      weight = tonumber(config[1] or config[5] or 1), wait_ms = tonumber(config[4] or MINUTE_MS)
+    }
     tier.limit = { rpm = tonumber(config[2] or ''), tpm = tonumber(config[3] or '') }
     tier.level = {}
     if next(tier.limit) then

@@ -8,6 +8,7 @@
 -- An order is a sorted set: line -> start tag of its head. <order>:finish: line -> F, only while F > v.
 
 local TIER_ORDER = PREFIX .. 'tiers'
+local VIRTUAL_KEY = PREFIX .. 'virtual' -- hash: order -> v
 
 local function tenant_order(tier)
   return PREFIX .. 'tenants:' .. tier
@@ -38,6 +39,7 @@ local function serve(order, line, cost, more)
   local finish = start + cost
   local v = math.max(virtual_time(order), start)
   redis.call('HSET', VIRTUAL_KEY, order, v)
+  redis.call('PEXPIRE', VIRTUAL_KEY, KEEP_MS)
   redis.call('ZADD', order .. ':finish', finish, line)
   redis.call('ZREMRANGEBYSCORE', order .. ':finish', '-inf', v)
   if more then

@@ -17,7 +17,7 @@ local function emit_unsent(ticket, outcome, reason)
   if ticket.enqueued_at then
     changes.queue_ms, changes.queued = whole(NOW - ticket.enqueued_at), '1'
   end
-  emit(ticket.event, changes)
+  emit(cjson.decode(ticket.event), changes)
 end
 
 -- Ends a waiting request without serving it and tells its owner.
@@ -48,7 +48,7 @@ local function reap_lease(id)
   redis.call('ZREM', LEASES, id)
   if ticket and ticket.state == 'granted' then
     redis.call('HSET', ticket_key(id), 'state', 'orphaned')
-    emit(ticket.event, { outcome = 'orphaned', queue_ms = ticket.queue_ms, queued = ticket.queued })
+    emit(cjson.decode(ticket.event), { outcome = 'orphaned', queue_ms = ticket.queue_ms, queued = ticket.queued })
   end
 end
 
@@ -61,23 +61,48 @@ local function reap()
   end
 end
 
+-- Milliseconds until the request could be sent if it were next; 0 for now. Second: whether the tier's own limits
+-- alone are the reason.
+local function wait_of(ticket)
+  local own_wait = tier_wait(ticket.tier, 1, ticket.tokens)
+  if own_wait > 0 then
+    return own_wait, true
+  end
+  return mirrors_wait(1, ticket.tokens), false
+end
+
+-- Why nobody at all can be served now: milliseconds left, nil when somebody can.
+local function standstill()
+  if state.pause_until and NOW < state.pause_until then
+    return state.pause_until - NOW
+  end
+  return state.concurrency and redis.call('ZCARD', LEASES) >= state.concurrency and LONGEST_TIMER_MS or nil
+end
+
+-- Charges every bucket and takes a place.
+local function admit(ticket)
+  charge_mirrors(ticket.tokens)
+  charge_tier(ticket.tier, ticket.tokens)
+  redis.call('ZADD', LEASES, NOW + ticket.lease_ms, ticket.id)
+  local waited = NOW - ticket.enqueued_at
+  ticket.state, ticket.queue_ms, ticket.queued = 'granted', whole(waited), waited > 0 and '1' or '0'
+  local served = PREFIX .. 'served:' .. math.floor(NOW / MINUTE_MS)
+  redis.call('HINCRBYFLOAT', served, ticket.tier, cost_of(1, ticket.tokens))
+  redis.call('PEXPIRE', served, 3 * MINUTE_MS)
+end
+
+-- Serves a ticket that waits.
 local function grant(ticket)
   local cost, order = cost_of(1, ticket.tokens), tenant_order(ticket.tier)
   serve(order, ticket.tenant, cost, take_out(ticket))
   local weight = tier_of(ticket.tier).weight
   serve(TIER_ORDER, ticket.tier, cost / weight, redis.call('EXISTS', order) == 1)
-  charge_mirrors(ticket.tokens)
-  charge_tier(ticket.tier, ticket.tokens)
-  redis.call('ZADD', LEASES, NOW + ticket.lease_ms, ticket.id)
-  -- A permit of the same call did not wait; a replay may well put both on one millisecond, never on one clock.
-  local queue_ms, queued = whole(NOW - ticket.enqueued_at), ticket.fresh and '0' or '1'
-  redis.call('HSET', ticket_key(ticket.id), 'state', 'granted', 'queue_ms', queue_ms, 'queued', queued)
-  local served = PREFIX .. 'served:' .. math.floor(NOW / MINUTE_MS)
-  redis.call('HINCRBYFLOAT', served, ticket.tier, cost)
-  redis.call('PEXPIRE', served, 3 * MINUTE_MS)
-  if not ticket.fresh then
-    notify(ticket.process, { id = ticket.id, status = 'granted', queue_ms = queue_ms, queued = queued })
-  end
+  admit(ticket)
+  local granted = { state = 'granted', queue_ms = ticket.queue_ms, queued = ticket.queued }
+  redis.call('HSET', ticket_key(ticket.id), unpack(list_of(granted)))
+  notify(ticket.process, {
+    id = ticket.id, status = 'granted', queue_ms = ticket.queue_ms, queued = ticket.queued
+  })
 end
 
 -- The tier's next ticket; nil after clearing away one whose hash is gone, which only a Redis that evicts keys
@@ -93,34 +118,29 @@ local function head_of(tier)
 end
 
 -- Serves the head of the first tier that may be served. Returns nil to be called again, else the milliseconds until
--- something can change; -1 when nobody waits. `fresh`: the request of this very call.
-local function serve_next(fresh)
-  if state.pause_until and NOW < state.pause_until then
-    return state.pause_until - NOW
+-- something can change; -1 when nobody waits.
+local function serve_next()
+  local soonest = standstill()
+  if soonest then
+    return soonest
   end
-  if state.concurrency and redis.call('ZCARD', LEASES) >= state.concurrency then
-    return LONGEST_TIMER_MS
-  end
-  local soonest = -1
   for _, tier in ipairs(redis.call('ZRANGE', TIER_ORDER, 0, -1)) do
     local ticket = head_of(tier)
     if not ticket then
       return nil
     end
-    ticket.fresh = ticket.id == fresh
-    local own_wait = tier_wait(tier, 1, ticket.tokens)
-    if own_wait == 0 then
-      local wait = mirrors_wait(1, ticket.tokens)
-      if wait == 0 then
-        grant(ticket)
-        return nil
-      end
-      -- A shared bucket is short: nobody passes the head, or a big request would be overtaken for ever.
-      return soonest >= 0 and math.min(soonest, wait) or wait
+    local wait, only_its_tier = wait_of(ticket)
+    if wait == 0 then
+      grant(ticket)
+      return nil
     end
-    soonest = soonest >= 0 and math.min(soonest, own_wait) or own_wait
+    soonest = math.min(soonest or wait, wait)
+    if not only_its_tier then
+      -- A shared bucket is short: nobody passes the head, or a big request would be overtaken for ever.
+      return soonest
+    end
   end
-  return soonest
+  return soonest or -1
 end
 
 -- Milliseconds until this process should dispatch again. One process gets the exact time; the others come a
@@ -149,22 +169,29 @@ local function refuse_all()
   end
 end
 
--- Reaps, serves whoever may be served, and saves the state. Returns the timer, -1 when nobody waits.
-local function dispatch(fresh)
-  reap()
+-- Serves waiting tickets and saves the state. Returns the timer, -1 when nobody waits.
+local function serve_waiting()
   local wait
-  if state.circuit then
-    refuse_all()
-    wait = redis.call('EXISTS', WAITERS) == 1 and 1 or -1
-  else
-    for _ = 1, GRANTED_AT_ONCE do
-      wait = serve_next(fresh)
-      if wait then
-        break
-      end
+  for _ = 1, GRANTED_AT_ONCE do
+    wait = serve_next()
+    if wait then
+      break
     end
   end
   wait = wait ~= -1 and timer(wait or 1) or -1
+  save_state()
+  return wait
+end
+
+-- What every script ends with: reaps, and serves whoever may be served. Returns the timer, -1 when nobody waits.
+local function dispatch()
+  reap()
+  if state.circuit then
+    refuse_all()
+  elseif redis.call('EXISTS', WAITERS) == 1 then
+    return serve_waiting()
+  end
+  local wait = redis.call('EXISTS', WAITERS) == 1 and timer(1) or -1
   save_state()
   return wait
 end
