@@ -163,19 +163,23 @@ def run_progress(request: HttpRequest, slug: str, run_id: UUID) -> HttpResponse:
     project, run = _run(request, slug, run_id)
     if not wants_fragment(request):
         return redirect("benchmarks:run", slug, run_id)
-    response = render(request, "benchmarks/_progress.html", _progress_context(project, run))
+    context = _progress_context(project, run)
+    context["news_is_new"] = request.GET.get("seen") != context["news"]
+    response = render(request, "benchmarks/_progress.html", context)
     if run.state not in (RunState.QUEUED, RunState.RUNNING):
         response["HX-Refresh"] = "true"
     return vary_on_htmx(response)
 
 
 def _progress_context(project: Project, run: Run) -> dict[str, Any]:
+    now = progress(run, timezone.now())
     return {
         "project": project,
         "section": "benchmarks",
         "run": run,
         "simulated": run.simulated,
-        "progress": progress(run, timezone.now()),
+        "progress": now,
+        "news": f"{run.get_state_display()}, {now.finished * 10 // max(now.total, 1) * 10} % done",
         "active": run.state in (RunState.QUEUED, RunState.RUNNING),
         "trouble": redis_health() if not run.is_over else "",
         "budget_form": BudgetForm(),

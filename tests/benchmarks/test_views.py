@@ -404,3 +404,13 @@ def test_time_left_is_estimated_from_the_pace(as_user, bob, project):
 
 def test_an_unknown_run_is_not_found(as_user, bob, project):
     assert as_user(bob).get(reverse("benchmarks:run", args=[project.slug, uuid4()])).status_code == 404
+
+
+def test_screen_readers_hear_of_each_tenth_once(as_user, bob, project):
+    run, client = make_run(project), as_user(bob)
+    htmx = {"hx-request": "true"}
+    first = client.get(address("progress", run), headers=htmx)
+    again = client.get(address("progress", run), {"seen": first.context["news"]}, headers=htmx)
+    assert first.context["news"] == "Queued, 0 % done"
+    assert "hx-swap-oob" in text_of(first)
+    assert "hx-swap-oob" not in text_of(again)
