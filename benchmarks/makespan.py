@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from readiness.evaluations.models import Run
 
-RPM, TPM, MAX_TOKENS = 600, 200_000, 256
+RPM, TPM, MAX_TOKENS = 600, 200_000, 512
 MODELS = ("sim-a", "sim-b")
 SHARED = ROOT.parent / "shared" / "data" / "outputs" / "ragtruth_qa_sources.jsonl.gz"
 
@@ -159,7 +159,7 @@ def compare(stack: Stack, run: "Run") -> dict[str, Any]:
     return {
         "ideal": ideal_seconds(ledger),
         "upstream_429": sum(used["quota_429"] for used in ledger.values()),
-        "ledger_requests": sum(used["admitted"] for used in ledger.values()),
+        "ledger_requests": sum(used["seen"] for used in ledger.values()),
         "records": attempts,
         "orphans": sum(line.orphans for line in lines),
         "ledger_output_tokens": sum(used["completed_output_tokens"] for used in ledger.values()),

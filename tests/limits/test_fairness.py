@@ -126,6 +126,7 @@ def test_unknown_tier_has_the_lowest_weight(contest: Contest) -> None:
 
 def test_unused_share_goes_to_those_who_wait(contest: Contest) -> None:
     contest.join(("free", "a", 1000))
+    contest.run(1)  # from empty buckets, the first one waits for what is kept back as well
     started = contest.upstream.now
     contest.run(100)
 

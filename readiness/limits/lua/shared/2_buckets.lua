@@ -7,7 +7,9 @@ local UNKNOWN_TIER = 'unknown' -- one queue of the lowest weight for all tiers t
 
 -- Calls reach the provider with unequal delay, so its window sees a little more than ours granted in the same
 -- time. A mirror therefore keeps back what this much jitter can add: rate x jitter (derived in docs/limiter.md).
-local JITTER_MS = 250
+-- A quarter of a second was not enough: a worker that opens its connections needs longer to send its first calls,
+-- and two of 1,678 earned a 429.
+local JITTER_MS = 1000
 
 local function refilled(level, limit, window, elapsed)
   -- A clock that went back refills nothing; a jump forward fills one window at most.
