@@ -161,6 +161,12 @@ def test_the_estimate_says_calls_cost_and_precision_before_anything_is_asked(sen
     assert Run.objects.count() == 0
 
 
+def test_an_unknown_price_is_not_an_estimate_of_nothing(send, plan):
+    page = text_of(send(plan | {"deployments": [make_deployment().pk], "budget": ""}))
+    assert "unknown<br>" in page
+    assert "at most $0" not in page
+
+
 def test_starting_makes_the_run_and_puts_its_shards_into_the_queue(
     send, plan, estimated, django_capture_on_commit_callbacks, redis_server
 ):
