@@ -219,6 +219,18 @@ def test_admin_resumes_a_deployment_of_the_project(
     assert upstream.enqueue()["status"] == "granted"
 
 
+def test_member_is_told_who_resumes(
+    redis_server: redis.Redis, as_user: AsUser, bob: User, deployment: Deployment, site_deployment: Deployment
+) -> None:
+    for out_of_credit in (deployment, site_deployment):
+        Upstream(redis_server, name=f"d{out_of_credit.pk}").feedback("out_of_credit")
+    text = as_user(bob).get(LIVE).text
+
+    assert "An admin of the project does that" in text
+    assert "A site admin does that" in text
+    assert "Resume calls" not in text
+
+
 def test_member_may_not_resume(as_user: AsUser, bob: User, deployment: Deployment) -> None:
     assert as_user(bob).post(resume_url(deployment)).status_code == 403
 
