@@ -108,7 +108,15 @@ def test_nothing_of_ours_starts_before_the_database_is_migrated(services: dict[s
         for name, service in services.items()
         if "DATABASE_URL" in service.get("environment", {}) and name != "migrate"
     }
-    assert waiting == {"web", "worker-benchmarks", "worker-checks", "scheduler", "recorder", "seed"}
+    assert waiting == {
+        "web",
+        "worker-benchmarks",
+        "worker-checks",
+        "worker-default",
+        "scheduler",
+        "recorder",
+        "seed",
+    }
     for name in waiting:
         needs = services[name]["depends_on"]
         assert needs["migrate"]["condition"] == "service_completed_successfully"

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Sequence
 
 import django_rq
 from django.db import DatabaseError
@@ -23,14 +22,24 @@ QUEUE = "spot_checks"
 
 
 def sample_and_check() -> int:
-    """One round for every project with spot-checks on; returns how many checks were finished."""
+    """Asks for a round of every project with spot-checks on; returns how many were not asked for already.
+
+    A job for each: a busy project neither starves the next one nor runs into the job's time limit.
+    """
     enabled = SpotCheckPolicy.objects.filter(enabled=True).values_list("project_id", flat=True)
-    return _round(list(enabled.order_by("project_id")))
+    return sum(enqueue_check(project_id) for project_id in enabled.order_by("project_id"))
 
 
 def check_project(project_id: int) -> int:
-    """One round for one project."""
-    return _round([project_id])
+    """One round for one project; returns how many checks were finished."""
+    project = Project.objects.filter(pk=project_id).first()
+    if project is None:  # deleted while the job waited
+        return 0
+    try:
+        sample_answers(project=project, now=timezone.now(), seed=secrets.randbits(64))
+    except DatabaseError:
+        logger.exception("Sampling %s failed; what was sampled before is still checked.", project.slug)
+    return asyncio.run(_check(project_id))
 
 
 def enqueue_check(project_id: int) -> bool:
@@ -60,18 +69,6 @@ def _job_id(project_id: int) -> str:
     return f"spot-checks-{project_id}"
 
 
-def _round(project_ids: Sequence[int]) -> int:
-    for project in Project.objects.filter(pk__in=project_ids):
-        try:
-            sample_answers(project=project, now=timezone.now(), seed=secrets.randbits(64))
-        except DatabaseError:
-            logger.exception("Sampling %s failed; what was sampled before is still checked.", project.slug)
-    return asyncio.run(_check_all(project_ids))
-
-
-async def _check_all(project_ids: Sequence[int]) -> int:
-    finished = 0
+async def _check(project_id: int) -> int:
     async with open_door() as door:
-        for project_id in project_ids:
-            finished += await run_checks(project_id, door=door, clock=timezone.now)
-    return finished
+        return await run_checks(project_id, door=door, clock=timezone.now)

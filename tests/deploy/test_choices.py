@@ -35,6 +35,7 @@ def test_everything_runs_by_default() -> None:
         "simulator",
         "worker-benchmarks",
         "worker-checks",
+        "worker-default",
         "scheduler",
         "recorder",
     ]
