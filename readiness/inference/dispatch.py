@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Final
 from uuid import uuid4
 
@@ -34,7 +35,7 @@ from readiness.providers.base import (
 from readiness.providers.registry import ClientPool
 
 MAX_ATTEMPTS: Final = 4
-"""Tries of one request at its provider; faults beyond that are the caller's to see."""
+"""Faults of one request that are borne, the last one included; 429s are waited for instead."""
 
 _FIRST_BACKOFF_S: Final = 0.5
 _LONGEST_BACKOFF_S: Final = 20.0
@@ -99,17 +100,19 @@ class Door:
         client = self._clients.get(call.spec)
         if client.is_replay:
             return await self._replay(client, call, store)
-        queue_ms, wait_left = 0, call.longest_wait_s
-        for attempt in range(1, MAX_ATTEMPTS + 1):
+        queue_ms, wait_left, faults = 0, call.longest_wait_s, 0
+        for attempt in count(1):
             permit = await self._limiter.acquire(_ticket(call, attempt, wait_left))
             queue_ms, wait_left = queue_ms + permit.queue_ms, permit.wait_left_s
+            turn = _Turn(call=call, attempt=attempt, permit=permit, queue_ms=queue_ms, faults=faults)
             try:
-                return await self._attempt(client, call, permit, attempt, queue_ms, store)
+                return await self._attempt(client, turn, store)
             except ProviderError as error:
-                if not _goes_on(error, attempt):
+                if not turn.goes_on_after(error):
                     raise
-                await asyncio.sleep(_backoff_s(error, attempt))
-        raise AssertionError("the last attempt returns or raises")
+                faults += not isinstance(error, RateLimitedError)
+                await asyncio.sleep(_backoff_s(error, faults))
+        raise AssertionError("attempts do not run out of numbers")
 
     async def _replay(self, client: ProviderClient, call: Call, store: Store | None) -> Result:
         """A recorded answer: nobody is asked now, so there is no permit and no record."""
@@ -118,33 +121,31 @@ class Door:
             await store(result)
         return result
 
-    async def _attempt(
-        self,
-        client: ProviderClient,
-        call: Call,
-        permit: Permit,
-        attempt: int,
-        queue_ms: int,
-        store: Store | None,
-    ) -> Result:
+    async def _attempt(self, client: ProviderClient, turn: "_Turn", store: Store | None) -> Result:
         """One try at the provider, settled whatever comes of it."""
-        event = replace(_event(call, attempt), queue_ms=permit.queue_ms, queued=permit.queued)
+        call, permit = turn.call, turn.permit
+        event = replace(_event(call, turn.attempt), queue_ms=permit.queue_ms, queued=permit.queued)
         started = time.monotonic()
         try:
-            reply = await client.chat(_request(call, attempt))
+            reply = await client.chat(_request(call, turn.attempt))
         except ProviderError as error:
             await self._tell(call.spec, error)
             await self._limiter.settle(
                 permit,
-                _failed(event, error, started, final=not _goes_on(error, attempt)),
+                _failed(event, error, started, final=not turn.goes_on_after(error)),
                 reached_provider=not isinstance(error, UnreachableError),
             )
             raise
-        except asyncio.CancelledError:
-            cancelled = replace(event, outcome=Outcome.CANCELLED, provider_ms=_elapsed_ms(started))
-            await self._limiter.settle(permit, cancelled)
+        except (
+            BaseException
+        ) as error:  # the caller gave up, or a bug: the permit must not outlive the attempt
+            cancelled = isinstance(error, asyncio.CancelledError)
+            outcome = Outcome.CANCELLED if cancelled else Outcome.FAILED
+            await self._limiter.settle(
+                permit, replace(event, outcome=outcome, provider_ms=_elapsed_ms(started))
+            )
             raise
-        result = _result(call, reply, attempt=attempt, queue_ms=queue_ms)
+        result = _result(call, reply, attempt=turn.attempt, queue_ms=turn.queue_ms)
         try:
             if store:
                 await store(result)
@@ -174,15 +175,29 @@ async def open_door(clients: ClientPool | None = None) -> AsyncIterator[Door]:
         yield Door(limiter, pool)
 
 
-def _goes_on(error: ProviderError, attempt: int) -> bool:
-    return error.retryable and attempt < MAX_ATTEMPTS
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Turn:
+    """One attempt of a call, with what came before it."""
+
+    call: Call
+    attempt: int
+    permit: Permit
+    queue_ms: int
+    faults: int
+    """Earlier attempts that failed for another reason than the rate limit."""
+
+    def goes_on_after(self, error: ProviderError) -> bool:
+        """A rate limit is waited for as long as the call may wait; faults have a budget of attempts."""
+        if isinstance(error, RateLimitedError):
+            return self.permit.wait_left_s > 0
+        return error.retryable and self.faults + 1 < MAX_ATTEMPTS
 
 
-def _backoff_s(error: ProviderError, attempt: int) -> float:
+def _backoff_s(error: ProviderError, faults: int) -> float:
     """Doubling with full jitter. A rate limit needs none: the limiter pauses everybody at the upstream."""
     if isinstance(error, RateLimitedError):
         return 0.0
-    doubled = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2**attempt)
+    doubled = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2**faults)
     wished = min(_LONGEST_BACKOFF_S, error.retry_after_s or 0.0)
     return wished + random.uniform(0, doubled)  # noqa: S311
 

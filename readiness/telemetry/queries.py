@@ -13,7 +13,7 @@ from readiness.projects.models import Project, Tier
 from readiness.providers.models import Deployment
 from readiness.telemetry.models import Grain, RequestRecord, Rollup
 from readiness.telemetry.ranges import RANGES, Range
-from readiness.telemetry.tallies import UNREACHABLE, window_start
+from readiness.telemetry.tallies import UNSEEN, window_start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +183,7 @@ def run_ledger(run_id: str) -> list[LedgerLine]:
     settled = ~Q(outcome=Outcome.ORPHANED)
     rows = (
         RequestRecord.objects.filter(run_id=run_id)
-        .exclude(Q(outcome__in=[Outcome.REFUSED, Outcome.EXPIRED]) | Q(error_class=UNREACHABLE))
+        .exclude(Q(outcome__in=[Outcome.REFUSED, Outcome.EXPIRED]) | Q(error_class__in=UNSEEN))
         .values("deployment_id")
         .annotate(
             attempts=Count("id", filter=settled),

@@ -27,8 +27,8 @@ COUNTERS: Final = (
 HISTOGRAMS: Final = ("latency", "queue_wait", "ttft")
 
 _REACHED_PROVIDER = {Outcome.OK, Outcome.FAILED, Outcome.CANCELLED, Outcome.ORPHANED}
-UNREACHABLE: Final = "unreachable"
-"""Error class of an attempt that found no connection: no provider has seen it."""
+UNSEEN: Final = ("unreachable", "unsent")
+"""Error classes of attempts that no provider has seen: no connection, or cancelled before it was sent."""
 
 _REFUSED_BY_US = {Outcome.REFUSED, Outcome.EXPIRED}
 
@@ -65,7 +65,7 @@ class Tally:
 
 
 def _amounts(event: UsageEvent) -> dict[str, int]:
-    reached = event.outcome in _REACHED_PROVIDER and event.error_class != UNREACHABLE
+    reached = event.outcome in _REACHED_PROVIDER and event.error_class not in UNSEEN
     ended = event.final
     return {
         "requests": int(ended),

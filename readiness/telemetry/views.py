@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET
 
 from readiness.lib.events import Purpose
 from readiness.lib.plots import PLOTLY_STYLES
-from readiness.lib.web import vary_on_htmx, wants_fragment
+from readiness.lib.web import row_id, vary_on_htmx, wants_fragment
 from readiness.projects.access import get_project
 from readiness.projects.models import Project
 from readiness.telemetry.charts import cost_chart, latency_chart, limits_chart
@@ -59,10 +59,9 @@ def _context(request: HttpRequest, project: Project) -> dict[str, Any]:
 
 def _filters(request: HttpRequest) -> Filters:
     """Filters of the query string; what does not exist narrows to nothing that is wrong, it is ignored."""
-    deployment = request.GET.get("deployment", "")
     purpose = request.GET.get("purpose", "")
     return Filters(
-        deployment_id=int(deployment) if deployment.isascii() and deployment.isdigit() else None,
+        deployment_id=row_id(request.GET.get("deployment", "")),
         tier=request.GET.get("tier", "")[:40],
         purpose=purpose if purpose in PURPOSES else "",
     )

@@ -157,7 +157,7 @@ def test_changed_quota_is_taken_over_without_raising_the_level(
     upstream.enqueue()
     upstream.quota = Quota(rpm=limit)
 
-    # 59 of 60 are left. A lowered limit cuts that; a raised one must be earned by refill, and keeps back more.
+    # 59 of 60 are left. A lowered limit cuts that; a raised one is earned by refill and keeps back more.
     assert fill(upstream) == granted
 
 

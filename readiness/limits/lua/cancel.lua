@@ -11,12 +11,12 @@ if not ticket then
 elseif ticket.state == 'waiting' then
   withdraw(ticket)
   close_ticket(id, 'cancelled')
-  emit_unsent(ticket, 'cancelled', '')
+  emit_unsent(ticket, 'cancelled', 'unsent')
 elseif ticket.state == 'granted' then
   redis.call('ZREM', LEASES, id)
   correct_tags(ticket, 0, 0)
   close_ticket(id, 'cancelled')
-  emit_unsent(ticket, 'cancelled', '')
+  emit_unsent(ticket, 'cancelled', 'unsent')
 else
   status = ticket.state
 end
