@@ -10,6 +10,7 @@ from readiness.benchmarks.results import CellFacts, Results, ScoreFacts, summari
 from readiness.datasets.models import DatasetVersion, Example
 from readiness.datasets.queries import versions_of
 from readiness.evaluations.models import Cell, CellScore, CellState, Run
+from readiness.lib.web import row_id
 from readiness.projects.models import Project
 from readiness.providers.queries import prices_on
 from readiness.reviews.marking import Segment, mark_spans
@@ -18,6 +19,7 @@ from readiness.scorers.registry import SCORERS
 
 _FACTS = (
     "id",
+    "example_id",
     "deployment_id",
     "example__stratum",
     "state",
@@ -52,6 +54,7 @@ def _cells(run: Run, unpriced: Container[int]) -> list[CellFacts]:
     return [
         CellFacts(
             id=pk,
+            example_id=example_id,
             deployment_id=deployment_id,
             stratum=stratum,
             failed=state == CellState.FAILED,
@@ -61,7 +64,7 @@ def _cells(run: Run, unpriced: Container[int]) -> list[CellFacts]:
             cost_nanos=None if deployment_id in unpriced else cost,
             human_label=label,
         )
-        for pk, deployment_id, stratum, state, latency, ttft, queue, cost, label in rows
+        for pk, example_id, deployment_id, stratum, state, latency, ttft, queue, cost, label in rows
     ]
 
 
@@ -131,7 +134,8 @@ def _specs(run: Run) -> list[ScorerSpec]:
 
 def dataset_version_of(project: Project, pk: str) -> DatasetVersion | None:
     """The project's dataset version with this id, as an address names it."""
-    return versions_of(project).filter(pk=pk).first() if pk.isdecimal() else None
+    number = row_id(pk)
+    return versions_of(project).filter(pk=number).first() if number is not None else None
 
 
 def strata_of(run: Run) -> Sequence[str]:

@@ -22,6 +22,7 @@ class CellFacts:
     """What the figures need of one finished cell. Times in milliseconds, money in nano-dollars."""
 
     id: int
+    example_id: int
     deployment_id: int
     stratum: str
     failed: bool
@@ -122,18 +123,27 @@ def _arm(
 
 
 def score_metric(spec: ScorerSpec, cells: Sequence[CellFacts], scores: Scores) -> Metric:
-    """A scorer's mean: as a rate where its values are 0 and 1, else by bootstrap."""
+    """A scorer's mean over examples: as a rate where its values are 0 and 1, else by bootstrap."""
     found = [scores[cell.id, spec.name] for cell in cells if (cell.id, spec.name) in scores]
-    values = [score.value for score in found if score.status == Status.OK and score.value is not None]
     return Metric(
         name=spec.name,
         title=spec.title,
         unit="share" if spec.high == 1 else "number",
         higher_is_better=spec.higher_is_better,
-        estimate=_mean(values),
+        estimate=_mean(_per_example(spec, cells, scores)),
         abstained=sum(score.status == Status.ABSTAIN for score in found),
         errors=sum(score.status == Status.ERROR for score in found),
     )
+
+
+def _per_example(spec: ScorerSpec, cells: Sequence[CellFacts], scores: Scores) -> list[float]:
+    """One value for each example: repeats of one example are averaged, because they are not independent."""
+    repeats: defaultdict[int, list[float]] = defaultdict(list)
+    for cell in cells:
+        value = _value(scores.get((cell.id, spec.name)))
+        if value is not None:
+            repeats[cell.example_id].append(value)
+    return [sum(values) / len(values) for values in repeats.values()]
 
 
 def _mean(values: Sequence[float]) -> Estimate | None:

@@ -12,6 +12,7 @@ F1 = SCORERS["token_f1"]
 def cell(number: int, deployment: int = 1, **values) -> CellFacts:
     facts = {
         "id": number,
+        "example_id": number,
         "deployment_id": deployment,
         "stratum": "",
         "failed": False,
@@ -54,6 +55,12 @@ def test_abstentions_and_errors_leave_the_rate_and_are_counted_apart():
     found |= {(3, "contains"): ScoreFacts("abstain", None), (4, "contains"): ScoreFacts("error", None)}
     m = metric(summarise(cells, found, [CONTAINS]).arms[0], "contains")
     assert (m.estimate.value, m.estimate.n, m.abstained, m.errors) == (1.0, 2, 1, 1)
+
+
+def test_repeats_of_an_example_count_as_one():
+    cells = [cell(i, example_id=1 + i % 2) for i in range(1, 9)]
+    m = metric(summarise(cells, scores("contains", *[1.0, 0.0] * 4), [CONTAINS]).arms[0], "contains")
+    assert (m.estimate.value, m.estimate.n) == (0.5, 2)
 
 
 def test_failed_cells_count_in_the_error_rate_only():

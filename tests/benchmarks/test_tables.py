@@ -20,7 +20,8 @@ def cells(deployment=1, count=10, **values):
         "human_label": None,
     }
     return [
-        CellFacts(id=deployment * 100 + i, deployment_id=deployment, **(facts | values)) for i in range(count)
+        CellFacts(id=deployment * 100 + i, example_id=i, deployment_id=deployment, **(facts | values))
+        for i in range(count)
     ]
 
 

@@ -238,8 +238,14 @@ def reap_run(*, run_id: UUID, now: datetime) -> int:
     hold even when a worker dies again and again. A cell that has cost too many workers fails.
     """
     Run.objects.select_for_update().get(pk=run_id)
-    expired = Cell.objects.filter(run_id=run_id, state=CellState.LEASED, leased_until__lt=now)
-    reserved = expired.aggregate(nanos=Sum("reserved_nanos"))["nanos"] or 0
+    # The rows are locked and named once: a lease that is renewed in this moment must not be counted twice.
+    rows = list(
+        Cell.objects.select_for_update()
+        .filter(run_id=run_id, state=CellState.LEASED, leased_until__lt=now)
+        .values_list("pk", "reserved_nanos")
+    )
+    expired = Cell.objects.filter(pk__in=[pk for pk, _ in rows], state=CellState.LEASED)
+    reserved = sum(nanos for _, nanos in rows)
     free: dict[str, Any] = {
         "lost_nanos": F("lost_nanos") + F("reserved_nanos"),
         "reserved_nanos": 0,
