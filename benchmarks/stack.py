@@ -74,7 +74,12 @@ class Stack:
     def kill_session(self, name: str) -> None:
         """SIGKILL for a process and for everything it forked, as a lost machine would."""
         process = self._processes.pop(name)
-        os.killpg(process.pid, signal.SIGKILL)
+        # RQ puts the process of a job into a group of its own; the session is what holds them together.
+        listed = subprocess.run(["ps", "-eo", "pid=,sess="], capture_output=True, text=True, check=True)
+        for line in listed.stdout.splitlines():
+            pid, session = map(int, line.split())
+            if session == process.pid:
+                os.kill(pid, signal.SIGKILL)
         process.wait()
 
     @property

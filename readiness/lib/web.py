@@ -5,6 +5,11 @@ from django.utils.cache import patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect
 
 
+def row_id(text: str) -> int | None:
+    """The number of a row from an address; None for whatever cannot be one. Databases end at 18 digits."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
+
+
 def wants_fragment(request: HttpRequest) -> bool:
     """True when htmx asks for a part of a page: not a boosted link, not a restored history entry."""
     htmx = request.htmx  # type: ignore[attr-defined]

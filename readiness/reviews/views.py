@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from readiness.lib.web import see_other, vary_on_htmx, wants_fragment
+from readiness.lib.web import row_id, see_other, vary_on_htmx, wants_fragment
 from readiness.projects.access import current_user, get_project
 from readiness.projects.models import Project, Role
 from readiness.reviews.exports import as_csv, as_jsonl
@@ -43,7 +43,7 @@ def queue(request: HttpRequest, slug: str) -> HttpResponse:
     """
     project = get_project(request, slug)
     back = request.GET.get("back", "")
-    return _show_queue(request, project, back=int(back) if back.isascii() and back.isdigit() else 0)
+    return _show_queue(request, project, back=row_id(back) or 0)
 
 
 def _show_queue(
