@@ -80,7 +80,9 @@ def test_filter_narrows_to_a_deployment(as_user, auditor, project, deployment):
     assert [bar["name"] for bar in figures(page)["cost"]["data"]] == ["sim-small"]
 
 
-@pytest.mark.parametrize("query", [{"range": "century"}, {"deployment": "x' OR 1"}, {"deployment": "9" * 5000}, {"purpose": "<b>"}])
+@pytest.mark.parametrize(
+    "query", [{"range": "century"}, {"deployment": "x' OR 1"}, {"deployment": "9" * 5000}, {"purpose": "<b>"}]
+)
 def test_page_ignores_what_does_not_exist(as_user, auditor, project, query):
     assert as_user(auditor).get(url(project, **query)).status_code == 200
 
