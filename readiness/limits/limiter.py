@@ -25,8 +25,9 @@ from readiness.limits.tickets import LimiterUnavailableError, Permit, RefusedErr
 
 logger = logging.getLogger(__name__)
 
-LEASE_S = 30.0
-"""After this long without a heartbeat a holder or waiter counts as dead."""
+LEASE_S = 45.0
+"""After this long without a heartbeat a holder or waiter counts as dead. Longer than half a minute, so that a
+Redis that was frozen as long does not take everybody for dead when it wakes."""
 HEARTBEAT_S = 5.0
 MOST_WAITERS = 20_000
 """Per upstream; further requests are refused."""
@@ -204,8 +205,12 @@ class Limiter:
                 async with asyncio.timeout(self._heartbeat_s):
                     await self._reconcile.wait()
             self._reconcile.clear()
-            with suppress(LimiterUnavailableError):
+            try:
                 await self._beat_once()
+            except LimiterUnavailableError:
+                continue
+            except Exception:  # one failed heartbeat must not end all those that follow
+                logger.exception("A heartbeat failed.")
 
     async def _beat_once(self) -> None:
         beats: dict[str, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))

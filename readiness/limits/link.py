@@ -7,6 +7,8 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from redis.exceptions import RedisError
+
 from readiness.lib.redis import async_redis
 from readiness.limits.scripts import INBOX_PREFIX, UNREACHABLE, Answer, arguments, keys, read, source
 from readiness.limits.tickets import LimiterUnavailableError
@@ -127,7 +129,7 @@ class Link:
                 popped = await self._inbox_client.blmpop(
                     _INBOX_BLOCK_S, 1, inbox, direction="LEFT", count=_INBOX_BATCH
                 )
-            except UNREACHABLE:
+            except (RedisError, OSError):  # whatever it is: without this loop nobody hears of a grant
                 await asyncio.sleep(_FIRST_RETRY_S)
                 messages_lost()
                 continue
