@@ -9,19 +9,20 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from datetime import date
 
 import django_rq
 import httpx
 import pytest
 from django.db import connection
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import expect
 from rq import SimpleWorker
 from rq.timeouts import TimerDeathPenalty
 
 from readiness.evaluations.jobs import QUEUE
 from readiness.evaluations.models import Run
+from readiness.lib.money import NANOS_PER_USD
 from readiness.providers.models import PriceOverride
 from tests.builders import make_account, make_deployment, make_prompt_version
 from tests.evaluations.support import make_recorded_run, make_run
@@ -84,7 +85,7 @@ def models(settings, simulator):
         deployment = make_deployment(account, name=f"Model {size}", model=f"sim-{size}-2026-06")
         for unit in ("input_token", "output_token"):
             PriceOverride.objects.create(
-                deployment=deployment, unit=unit, usd_per_million=1, effective_from=date(2026, 1, 1)
+                deployment=deployment, unit=unit, usd_per_million=1, effective_from=timezone.now().date()
             )
 
 
@@ -105,9 +106,11 @@ def questions(settings, tmp_path):
     return path
 
 
-def test_member_compares_two_models_on_questions_of_their_own(page, project, bob, models, questions, worker):
+def test_member_compares_two_models_and_sees_a_criterion_turn(page, project, bob, models, questions, worker):
     bob.set_password(PASSWORD)
     bob.save()
+    project.cost_per_request_nanos = NANOS_PER_USD
+    project.save()
     make_prompt_version(project)
     sign_in_with_password(page)
     import_questions(page, project, questions)
@@ -125,6 +128,26 @@ def test_member_compares_two_models_on_questions_of_their_own(page, project, bob
     expect(table).to_contain_text("Cost per request, mean")
     page.get_by_role("link", name="Answers side by side").click()
     expect(page.get_by_role("article")).to_have_count(12)
+
+    expect(status_of(page, project, "A request costs no more than planned")).to_have_text("No evidence")
+    name_the_target(page, project)
+    # Six answers are on the right side of the limit and too few to prove it.
+    expect(status_of(page, project, "A request costs no more than planned")).to_have_text("Undecided")
+
+
+def status_of(page, project, criterion):
+    """The status of a criterion on its step's page."""
+    page.goto(reverse("checklist:step", args=[project.slug, 1]))
+    return page.get_by_role("listitem").filter(has_text=criterion).locator(".status").first
+
+
+def name_the_target(page, project):
+    """What the project intends to ship: evidence counts when it was measured on exactly this."""
+    page.goto(reverse("checklist:target", args=[project.slug]))
+    for label in ("Model", "Prompt version", "Dataset version"):
+        page.get_by_label(label).select_option(index=1)
+    page.get_by_role("button", name="Save target").click()
+    expect(page.get_by_role("heading", name=project.name)).to_be_visible()
 
 
 def sign_in_with_password(page):
