@@ -17,6 +17,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 IMAGES = Path(__file__).parent / "images"
 PROJECT = "handbook-assistant"
+RUNNING = "run"
+"""The picture of a run in progress; one is started for it."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,11 @@ class Shot:
 
 
 SHOTS = (
+    Shot(RUNNING, "/p/{project}/benchmarks/", follow="main table a"),
     Shot("projects", "/"),
     Shot("overview", "/p/{project}/"),
     Shot("step", "/p/{project}/step/3/"),
-    Shot("run", "/p/{project}/benchmarks/", follow="main table a"),
+    Shot("comparison", "/p/{project}/benchmarks/?state=done", follow="main table a"),
     Shot("traffic", "/p/{project}/traffic/", wait_for=".js-plotly-plot"),
     Shot("review", "/p/{project}/reviews/"),
     Shot("limits", "/p/{project}/limits/"),
@@ -60,6 +63,25 @@ def sign_in(page: Page, user: str, password: str) -> None:
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_selector("main h1")
+
+
+def start_run(browser: Browser, options: argparse.Namespace) -> None:
+    """Starts a benchmark of all models through the form, and waits until its first answers are in."""
+    page = browser.new_page(base_url=options.url)
+    sign_in(page, options.user, options.password)
+    page.goto(f"/p/{options.project}/benchmarks/new/")
+    for name in ("dataset_version", "prompt_version"):
+        page.locator(f"select[name={name}]").select_option(index=1)
+    row = "box => (box.closest('tr, li, label') || box.parentElement).textContent"
+    for model in page.locator("input[name=deployments]").all():
+        if "judge" not in model.evaluate(row):
+            model.check()
+    for scorer in ("contains", "token_f1", "unsupported_details"):
+        page.locator(f"input[name=scorers][value={scorer}]").check()
+    page.get_by_role("button", name="Estimate cost and time").click()
+    page.get_by_role("button", name="Start the run").click()
+    page.wait_for_function("() => document.querySelector('#progress progress')?.value > 100", timeout=60_000)
+    page.close()
 
 
 def take(browser: Browser, look: Look, shots: Iterable[Shot], options: argparse.Namespace) -> None:
@@ -104,6 +126,8 @@ def main(arguments: list[str]) -> None:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-background-networking"]
         )
+        if any(shot.name == RUNNING for shot in shots):
+            start_run(browser, options)
         for look in LOOKS:
             take(browser, look, shots, options)
         browser.close()
