@@ -99,7 +99,6 @@ def _progress_context(project: Project, now: datetime) -> dict[str, Any]:
         "requested": requested,
         "problem": problem,
         "busy": requested or day.in_flight > 0,
-        "budget_is_used": day.waiting > 0 and not requested and not day.in_flight,
     }
 
 

@@ -1,9 +1,10 @@
 """Where the marks in a text begin and end. Plain strings in, plain strings out: the template escapes them."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+
+from readiness.lib.marks import cut_at_marks
 
 CONTRADICTED_KINDS = frozenset({"contradicted", "negation"})
 """Kinds of findings that say the opposite of the source; all others say what it does not."""
@@ -30,8 +31,9 @@ def mark_spans(text: str, findings: Iterable[Mapping[str, object]]) -> list[Segm
     outside of the text, which is ignored.
     """
     spans = [span for finding in findings if (span := _span(finding, len(text)))]
-    borders = sorted({0, len(text), *(s for s, _, _ in spans), *(e for _, e, _ in spans)})
-    return [_segment(text, start, end, spans) for start, end in pairwise(borders)]
+    # Two findings may say the same of one stretch: their places in the list tell them apart.
+    pieces = cut_at_marks(text, [(start, end, str(i)) for i, (start, end, _) in enumerate(spans)])
+    return [_segment(piece.text, [spans[int(i)][2] for i in piece.kinds]) for piece in pieces]
 
 
 _Span = tuple[int, int, Mapping[str, object]]
@@ -45,13 +47,12 @@ def _span(finding: Mapping[str, object], length: int) -> _Span | None:
     return (start, end, finding) if start < end else None
 
 
-def _segment(text: str, start: int, end: int, spans: Iterable[_Span]) -> Segment:
-    covering = [finding for s, e, finding in spans if s <= start and end <= e]
+def _segment(text: str, covering: Sequence[Mapping[str, object]]) -> Segment:
     if not covering:
-        return Segment(text[start:end])
+        return Segment(text)
     kinds = {str(finding.get("kind", "")) for finding in covering}
     css = "evidence" if kinds == {"evidence"} else "contradicted" if kinds & CONTRADICTED_KINDS else "missing"
-    return Segment(text[start:end], css, "; ".join(dict.fromkeys(map(finding_words, covering))))
+    return Segment(text, css, "; ".join(dict.fromkeys(map(finding_words, covering))))
 
 
 def finding_words(finding: Mapping[str, object]) -> str:
