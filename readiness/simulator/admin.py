@@ -22,12 +22,13 @@ class AdminApi:
         self._simulator = simulator
 
     async def ledger(self, request: Request) -> Response:
-        """Totals per model; with ``?details=1`` the rows of the latest requests too."""
-        details = request.query_params.get("details") == "1"
-        return JSONResponse(self._simulator.ledger.to_dict(self._simulator.models, details=details))
+        """Totals per model; ``?details=1`` adds the rows of the latest requests, ``?timeline=1`` seconds."""
+        details, timeline = (request.query_params.get(name) == "1" for name in ("details", "timeline"))
+        ledger = self._simulator.ledger
+        return JSONResponse(ledger.to_dict(self._simulator.models, details=details, timeline=timeline))
 
     async def reset(self, _request: Request) -> Response:
-        """Begin anew, with the models as they are now."""
+        """Begin anew, with the models and limits as they are now."""
         self._simulator.reset()
         return JSONResponse({"simulated": True})
 
@@ -53,6 +54,19 @@ class AdminApi:
             raise bad_request(error) from None
         self._simulator.models[model] = changed
         return JSONResponse({"simulated": True, "model": model, **changed.model_dump()})
+
+    async def account(self, _request: Request) -> Response:
+        """The limits of each key above all models."""
+        return JSONResponse({"simulated": True, **self._simulator.account_limits.model_dump()})
+
+    async def put_account(self, request: Request) -> Response:
+        """Change limits above all models; null removes one, what is not named stays."""
+        try:
+            changed = self._simulator.account_limits.merged(_json_object(await read_body(request)))
+        except ValidationError as error:
+            raise bad_request(error) from None
+        self._simulator.account_limits = changed
+        return await self.account(request)
 
     async def add_fault(self, request: Request) -> Response:
         """Plan a fault for the next requests or seconds."""

@@ -1,42 +1,57 @@
-"""The endpoints that a client of the AI service calls, under ``/v1``."""
+"""The endpoints that a client of the AI service calls, under ``/v1``, in both providers' dialects."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from readiness.simulator.delivery import Delivery
-from readiness.simulator.faults import Fault, parse_fault_header
-from readiness.simulator.service import Simulator
-from readiness.simulator.wire import ApiError, ChatRequest, parse_chat_request, read_body
+from readiness.simulator.anthropic_wire import ANTHROPIC
+from readiness.simulator.delivery import Delivery, Hangup
+from readiness.simulator.faults import parse_fault_header
+from readiness.simulator.openai_wire import OPENAI
+from readiness.simulator.service import Call, OutageError, Simulator
+from readiness.simulator.wire import ApiError, Dialect, read_body
 
 
-class OpenAiApi:
-    """``POST /v1/chat/completions`` and ``GET /v1/models``."""
+def dialect_of(request: Request) -> Dialect:
+    """Whom the client takes this service for."""
+    is_anthropic = request.url.path == "/v1/messages" or "anthropic-version" in request.headers
+    return ANTHROPIC if is_anthropic else OPENAI
+
+
+class ServiceApi:
+    """``POST /v1/chat/completions``, ``POST /v1/messages`` and ``GET /v1/models``."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
 
     async def models(self, request: Request) -> Response:
         """The models that a key may use."""
-        self._key(request)
-        created = int(self._simulator.clock.unix())
-        models = [
-            {"id": model, "object": "model", "created": created, "owned_by": "simulator"}
-            for model in self._simulator.models
-        ]
-        return JSONResponse({"object": "list", "data": models})
+        dialect = dialect_of(request)
+        self._key(request, dialect)
+        return JSONResponse(dialect.models(self._simulator.models, self._simulator.clock.unix()))
 
     async def chat(self, request: Request) -> Response:
-        """Answer a conversation, whole or as a stream."""
+        """Answer a conversation as OpenAI does, whole or as a stream."""
+        return await self._serve(request, OPENAI)
+
+    async def messages(self, request: Request) -> Response:
+        """Answer a conversation as Anthropic does, whole or as a stream."""
+        return await self._serve(request, ANTHROPIC)
+
+    async def _serve(self, request: Request, dialect: Dialect) -> Response:
         try:
-            key, chat, fault = await self._read(request)
+            call = await self._read(request, dialect)
         except ApiError as error:
             self._simulator.ledger.reject(error.status)
             raise
-        return Delivery(self._simulator, self._simulator.admit(chat, key, request.state.request_id, fault))
+        await self._simulator.travel(call.chat.model)
+        try:
+            return Delivery(self._simulator, self._simulator.admit(call))
+        except OutageError:
+            return Hangup()
 
-    async def _read(self, request: Request) -> tuple[str, ChatRequest, Fault | None]:
-        key = self._key(request)
-        chat = parse_chat_request(await read_body(request))
+    async def _read(self, request: Request, dialect: Dialect) -> Call:
+        key = self._key(request, dialect)
+        chat, prefix = dialect.read(await read_body(request))
         if chat.model not in self._simulator.models:
             raise ApiError(
                 404,
@@ -45,15 +60,19 @@ class OpenAiApi:
                 param="model",
             )
         header = request.headers.get("x-sim-fault")
-        return key, chat, parse_fault_header(header) if header else None
+        fault = parse_fault_header(header) if header else None
+        return Call(key, chat, prefix, fault, request.state.request_id, dialect)
 
-    def _key(self, request: Request) -> str:
+    def _key(self, request: Request, dialect: Dialect) -> str:
         """The API key of a request. It is never repeated in an answer, whether right or wrong."""
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not key.strip():
+        key = key.strip() if scheme.lower() == "bearer" else ""
+        if dialect.key_header is not None:
+            key = request.headers.get(dialect.key_header, "").strip() or key
+        if not key:
             message = "You didn't provide an API key. Send it in the header Authorization: Bearer YOUR_KEY."
             raise ApiError(401, message, code="missing_api_key")
-        if not key.strip().startswith(self._simulator.key_prefix):
+        if not key.startswith(self._simulator.key_prefix):
             message = f"Incorrect API key provided. Keys here start with {self._simulator.key_prefix!r}."
             raise ApiError(401, message, code="invalid_api_key")
-        return key.strip()
+        return key

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from readiness.simulator.admin import AdminApi
-from readiness.simulator.api import OpenAiApi
+from readiness.simulator.api import ServiceApi, dialect_of
 from readiness.simulator.clock import Clock
 from readiness.simulator.profiles import DEFAULT_PROFILES, ModelProfile
 from readiness.simulator.service import Simulator, Sleep
@@ -42,16 +42,19 @@ def create_app(
     simulator = Simulator(
         profiles=profiles, seed=seed, speed=speed, key_prefix=key_prefix, clock=Clock(clock), sleep=sleep
     )
-    api, admin = OpenAiApi(simulator), AdminApi(simulator)
+    api, admin = ServiceApi(simulator), AdminApi(simulator)
     return MarkedReplies(
         Starlette(
             routes=[
                 Route("/v1/chat/completions", api.chat, methods=["POST"]),
+                Route("/v1/messages", api.messages, methods=["POST"]),
                 Route("/v1/models", api.models),
                 Route("/sim/ledger", admin.ledger),
                 Route("/sim/reset", admin.reset, methods=["POST"]),
                 Route("/sim/models", admin.models),
                 Route("/sim/models/{model}", admin.put_model, methods=["PUT"]),
+                Route("/sim/account", admin.account),
+                Route("/sim/account", admin.put_account, methods=["PUT"]),
                 Route("/sim/faults", admin.add_fault, methods=["POST"]),
             ],
             exception_handlers={ApiError: _api_error, HTTPException: _http_error},
@@ -76,23 +79,25 @@ class MarkedReplies:
 
         async def send_marked(message: Message) -> None:
             if message["type"] == "http.response.start":
-                marks = [(b"x-simulated", b"true"), (b"x-request-id", request_id.encode())]
+                # OpenAI and Anthropic name the header differently, and their clients look for their own.
+                marks = [(b"x-simulated", b"true")]
+                marks += [(name, request_id.encode()) for name in (b"x-request-id", b"request-id")]
                 message = {**message, "headers": [*message["headers"], *marks]}
             await send(message)
 
         await self._app(scope, receive, send_marked)
 
 
-async def _api_error(_request: Request, error: Exception) -> Response:
+async def _api_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
-    return error.response()
+    return dialect_of(request).failure(error)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
-    """Starlette's own refusals (no such path, wrong method) in OpenAI's shape."""
+    """Starlette's own refusals (no such path, wrong method) in the wire's shape."""
     assert isinstance(error, HTTPException)
     message = f"Invalid URL ({request.method} {request.url.path}): {error.detail}."
-    return ApiError(error.status_code, message, headers=error.headers).response()
+    return dialect_of(request).failure(ApiError(error.status_code, message, headers=error.headers))
 
 
 def create_app_from_environ(environ: Mapping[str, str]) -> ASGIApp:

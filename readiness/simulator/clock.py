@@ -10,8 +10,9 @@ class Clock:
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.now = now
         """Seconds since an arbitrary moment."""
-        self._offset = time.time() - now()
+        self.offset = time.time() - now()
+        """What leads from ``now`` to Unix time."""
 
     def unix(self) -> float:
         """Unix time in seconds, counted by ``now`` from the moment the clock was made."""
-        return self._offset + self.now()
+        return self.offset + self.now()

@@ -1,4 +1,4 @@
-"""Sending an answer at the model's pace: whole or as a stream, to its end or broken off."""
+"""Sending an answer at the model's pace: whole or as a stream, to its end, broken off, or not at all."""
 
 import asyncio
 import re
@@ -15,6 +15,20 @@ _WORDS = re.compile(r"\S+\s*|\s+")
 _WORDS_PER_PIECE = 3
 
 
+class Hangup(Response):
+    """No reply: the connection is closed before its first byte."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Close what uvicorn's request cycle, whose method ``receive`` is, writes to.
+
+        ASGI has no word for this, and a server whose app returns in silence answers 500 by itself.
+        """
+        transport = getattr(getattr(receive, "__self__", None), "transport", None)
+        if transport is not None:
+            transport.abort()
+            await _until_disconnected(receive)
+
+
 class Delivery(Response):
     """The reply to an admitted request.
 
@@ -26,8 +40,9 @@ class Delivery(Response):
         super().__init__(headers=admitted.headers)
         self._simulator = simulator
         self._admitted = admitted
+        self._dialect = admitted.call.dialect
         self._entry = admitted.entry
-        self._sent = ""
+        self._produced = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the reply. One that is cut returns unfinished, and the server closes the connection."""
@@ -35,27 +50,46 @@ class Delivery(Response):
             await self._deliver(scope, receive, send)
         finally:
             if self._entry.is_open:
-                self._entry.lose("abandoned", estimate_tokens([self._sent]))
+                self._entry.lose("abandoned", self._sent_tokens)
+
+    @property
+    def _sent_tokens(self) -> int:
+        """Output that the client may have seen: of an answer that is not streamed, none before its end."""
+        return estimate_tokens([self._produced]) if self._admitted.call.chat.stream else 0
 
     async def _deliver(self, scope: Scope, receive: Receive, send: Send) -> None:
         admitted = self._admitted
         await self._wait(admitted.first_token_after)
         if admitted.error is not None:
             self._entry.fail(admitted.error.status)
-            await admitted.error.response()(scope, receive, send)
+            await self._dialect.failure(admitted.error)(scope, receive, send)
             return
         completion = self._simulator.compose(admitted)
-        if admitted.chat.stream:
+        if admitted.call.chat.stream:
             await self._stream(completion, receive, send)
             return
-        await self._wait(completion.usage.output_tokens * admitted.seconds_per_token)
-        response = JSONResponse(completion.to_wire(), headers=admitted.headers)
+        await self._think(completion)
+        response = JSONResponse(self._dialect.whole(completion), headers=admitted.headers)
         if admitted.is_cut:
             self._entry.lose("cut", 0)
             await _send_half(response, send)
             return
         self._entry.complete(completion.usage.output_tokens)
         await response(scope, receive, send)
+
+    async def _think(self, completion: Completion) -> None:
+        """Produce the whole text: in one go, unless its pieces count in the quota one by one."""
+        pieces = _pieces(completion.text) if self._admitted.charges_output else [completion.text]
+        for piece in pieces:
+            await self._wait(self._produce(piece))
+
+    def _produce(self, piece: str) -> float:
+        """Count one more piece of the text; gives the seconds that it takes."""
+        before = estimate_tokens([self._produced])
+        self._produced += piece
+        tokens = estimate_tokens([self._produced]) - before
+        self._simulator.charge_output(self._admitted, tokens)
+        return tokens * self._admitted.seconds_per_token
 
     async def _stream(self, completion: Completion, receive: Receive, send: Send) -> None:
         gone = asyncio.create_task(_until_disconnected(receive))
@@ -65,23 +99,20 @@ class Delivery(Response):
             gone.cancel()
 
     async def _stream_pieces(self, completion: Completion, gone: "asyncio.Task[None]", send: Send) -> None:
-        options = self._admitted.chat.stream_options
-        with_usage = options is not None and options.include_usage
         pieces = _pieces(completion.text)
         last = len(pieces) // 2 if self._admitted.is_cut else len(pieces)
         await _send_start(send, self._admitted.headers)
-        await _send_body(send, completion.opening(with_usage))
+        await _send_body(send, self._dialect.opening(completion))
         for piece in pieces[:last]:
-            await _send_body(send, completion.piece(piece, with_usage))
-            self._sent += piece
-            await self._wait(estimate_tokens([piece]) * self._admitted.seconds_per_token)
+            await _send_body(send, self._dialect.piece(completion, piece))
+            await self._wait(self._produce(piece))
             if gone.done():
                 return
         if self._admitted.is_cut:
-            self._entry.lose("cut", estimate_tokens([self._sent]))
+            self._entry.lose("cut", self._sent_tokens)
             return
         self._entry.complete(completion.usage.output_tokens)
-        await _send_body(send, completion.closing(with_usage), more=False)
+        await _send_body(send, self._dialect.closing(completion), more=False)
 
     async def _wait(self, seconds: float) -> None:
         if seconds > 0:

@@ -16,10 +16,18 @@ class FaultKind(StrEnum):
     """What goes wrong."""
 
     RATE_LIMIT = "429"
+    BILLING = "billing"
+    """429 with ``insufficient_quota``; on Anthropic's wire 402 with ``billing_error``."""
+    RAMP = "ramp"
+    """429 with ``slow_down``: too fast a rise of requests."""
     SERVER_ERROR = "500"
-    OVERLOADED = "503"
+    UNAVAILABLE = "503"
+    OVERLOADED = "529"
     SLOW = "slow"
     CUT = "cut"
+    """The answer stops half-way and the connection is closed."""
+    OUTAGE = "outage"
+    """The connection is closed without an answer."""
 
 
 class Fault(BaseModel):
@@ -29,7 +37,7 @@ class Fault(BaseModel):
 
     kind: Annotated[FaultKind, BeforeValidator(lambda kind: str(kind) if isinstance(kind, int) else kind)]
     retry_after: float | None = Field(default=None, ge=0, le=86_400)
-    """Sent with 429 and 503; a 429 without it gets one second, a 503 none."""
+    """Sent with 429, ramp, 503 and 529; a 429 without it gets one second, the others none."""
     delay: float = Field(default=10.0, ge=0, le=3_600)
     """How much longer a slow request takes before its first byte."""
 

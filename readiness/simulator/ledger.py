@@ -1,6 +1,6 @@
 """What the service saw and did, counted where it happened: what a client's own records are held against.
 
-It closes: seen = invalid + quota_429 + fault_429 + admitted, and
+It closes: seen = invalid + quota_429 + fault_429 + outage + admitted, and
 admitted = completed + failed + cut + abandoned + in_flight.
 """
 
@@ -11,10 +11,12 @@ from typing import Any, Literal
 
 from readiness.simulator.clock import Clock
 from readiness.simulator.corruption import Alteration
+from readiness.simulator.quota import Charge
+from readiness.simulator.timeline import Timeline
 
 MAX_ROWS = 10_000
 
-Refused = Literal["invalid", "quota_429", "fault_429"]
+Refused = Literal["invalid", "quota_429", "fault_429", "outage"]
 Lost = Literal["cut", "abandoned"]
 
 
@@ -27,17 +29,26 @@ class Totals:
     """Refused with 400 before any quota was looked at."""
     quota_429: int = 0
     fault_429: int = 0
-    """Answered 429 because a fault asked for it; nothing was charged."""
+    """Refused because a fault (429, billing, ramp) asked for it; nothing was charged."""
+    outage: int = 0
+    """Never answered because a fault asked for it; nothing was charged."""
     admitted: int = 0
     in_flight: int = 0
     completed: int = 0
     failed: int = 0
-    """Admitted, charged and answered 500 or 503."""
+    """Admitted, charged and answered 500, 503 or 529."""
     cut: int = 0
     """Admitted, charged and broken off by the service."""
     abandoned: int = 0
     """Admitted, charged and left by the client before the end."""
     charged_tokens: int = 0
+    """What counted in the limits on tokens (tpm, tpd)."""
+    charged_input_tokens: int = 0
+    """What counted in the limits on input (itpm)."""
+    charged_output_tokens: int = 0
+    """What counted in the limits on output (otpm)."""
+    cached_input_tokens: int = 0
+    """Admitted input that was read from the prompt cache."""
     admitted_input_tokens: int = 0
     completed_input_tokens: int = 0
     completed_output_tokens: int = 0
@@ -61,6 +72,7 @@ class Entry:
     stream: bool
     totals: Totals
     clock: Clock
+    timeline: Timeline
     release: Callable[[], None] | None = None
     outcome: str = "seen"
     status: int = 0
@@ -73,19 +85,34 @@ class Entry:
     alteration: Alteration | None = None
     turned_verdict: bool = False
 
-    def refuse(self, outcome: Refused, status: int) -> None:
-        """The request ended before admission."""
+    def refuse(self, outcome: Refused, status: int, limit: str = "") -> None:
+        """The request ended before admission; ``limit`` names what the quota was short of."""
         self._count(outcome)
         self.outcome, self.status = outcome, status
+        if outcome == "quota_429":
+            self.timeline.refuse(self.at, limit)
 
-    def admit(self, input_tokens: int, charged_tokens: int, release: Callable[[], None]) -> None:
+    def admit(
+        self, input_tokens: int, charge: Charge, release: Callable[[], None], *, cached_tokens: int = 0
+    ) -> None:
         """The quota took the request; ``release`` is called once, when it ends."""
-        self.outcome, self.input_tokens, self.charged_tokens = "in_flight", input_tokens, charged_tokens
-        self.release = release
+        self.outcome, self.input_tokens, self.release = "in_flight", input_tokens, release
         self.totals.admitted += 1
         self.totals.in_flight += 1
         self.totals.admitted_input_tokens += input_tokens
-        self.totals.charged_tokens += charged_tokens
+        self.totals.cached_input_tokens += cached_tokens
+        self._charge(charge, admitted=1)
+
+    def produce(self, output_tokens: int) -> None:
+        """Output counted in the quota as it was produced."""
+        self._charge(Charge(tokens=output_tokens, output_tokens=output_tokens), admitted=0)
+
+    def _charge(self, charge: Charge, *, admitted: int) -> None:
+        self.charged_tokens += charge.tokens
+        self.totals.charged_tokens += charge.tokens
+        self.totals.charged_input_tokens += charge.input_tokens
+        self.totals.charged_output_tokens += charge.output_tokens
+        self.timeline.charge(self.clock.unix(), charge, admitted=admitted)
 
     def complete(self, output_tokens: int) -> None:
         """The whole answer is on its way."""
@@ -126,7 +153,8 @@ class Entry:
         return row | {"alteration": asdict(self.alteration) if self.alteration else None}
 
 
-_ROW_FIELDS = [each.name for each in fields(Entry) if each.name not in {"totals", "clock", "release"}]
+_HIDDEN = {"totals", "clock", "timeline", "release"}
+_ROW_FIELDS = [each.name for each in fields(Entry) if each.name not in _HIDDEN]
 
 
 class Ledger:
@@ -136,6 +164,7 @@ class Ledger:
         self._clock = clock
         self._since = clock.unix()
         self._models: defaultdict[str, Totals] = defaultdict(Totals)
+        self._timelines: defaultdict[str, Timeline] = defaultdict(Timeline)
         self._unattributed: Counter[str] = Counter()
         self._faults: Counter[str] = Counter()
         self._rows: deque[Entry] = deque(maxlen=MAX_ROWS)
@@ -146,7 +175,16 @@ class Ledger:
         totals.seen += 1
         if fault:
             self._faults[fault] += 1
-        entry = Entry(request_id, model, self._clock.unix(), stream, totals, self._clock, fault=fault)
+        entry = Entry(
+            request_id=request_id,
+            model=model,
+            at=self._clock.unix(),
+            stream=stream,
+            totals=totals,
+            clock=self._clock,
+            timeline=self._timelines[model],
+            fault=fault,
+        )
         self._rows.append(entry)
         return entry
 
@@ -154,8 +192,11 @@ class Ledger:
         """Count a request that belongs to no model: no key, no such model, a body that cannot be read."""
         self._unattributed[str(status)] += 1
 
-    def to_dict(self, models: Iterable[str], *, details: bool) -> dict[str, Any]:
-        """The ledger for a reader: every model named or seen, and with ``details`` the rows, newest last."""
+    def to_dict(self, models: Iterable[str], *, details: bool, timeline: bool = False) -> dict[str, Any]:
+        """The ledger for a reader: every model named or seen.
+
+        ``details`` adds the rows, newest last; ``timeline`` the seconds and refusals of every model.
+        """
         totals = {model: Totals() for model in models} | self._models
         found: dict[str, Any] = {
             "simulated": True,
@@ -165,7 +206,12 @@ class Ledger:
             "models": {model: asdict(each) for model, each in totals.items()},
             "total": asdict(_sum(totals.values())),
         }
-        return found | {"requests": [entry.to_row() for entry in self._rows]} if details else found
+        if timeline:
+            now = self._clock.unix()
+            found["timelines"] = {model: self._timelines[model].to_dict(now) for model in totals}
+        if details:
+            found["requests"] = [entry.to_row() for entry in self._rows]
+        return found
 
 
 def _sum(totals: Iterable[Totals]) -> Totals:

@@ -1,36 +1,65 @@
 """The simulated service's state and its decisions: who is let in, what meets a fault, what is said."""
 
-import math
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from readiness.lib.tokens import CHARACTERS_PER_TOKEN, estimate_tokens, openai_token_charge
-from readiness.simulator import chance
+from readiness.simulator import chance, refusals
 from readiness.simulator.answers import answer
 from readiness.simulator.clock import Clock
 from readiness.simulator.faults import Fault, FaultKind, Faults
 from readiness.simulator.judge import judge
 from readiness.simulator.ledger import Entry, Ledger
-from readiness.simulator.profiles import ModelProfile
-from readiness.simulator.quota import Account, Accounts, Refusal, format_duration
+from readiness.simulator.profiles import Accounting, LimitSet, ModelProfile
+from readiness.simulator.prompt_cache import PromptCache
+from readiness.simulator.quota import Account, Accounts, Charge
 from readiness.simulator.reading import read_judging_task, read_task
-from readiness.simulator.wire import ApiError, ChatRequest, Completion, Usage
+from readiness.simulator.refusals import Telling
+from readiness.simulator.wire import ApiError, ChatRequest, Completion, Dialect, Usage
 
 Sleep = Callable[[float], Awaitable[None]]
 
-_INJECTED_RETRY_SECONDS = 1.0
+
+class OutageError(Exception):
+    """The request is not answered at all: its connection is closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One readable request to a known model."""
+
+    key: str
+    chat: ChatRequest
+    prefix: tuple[str, ...]
+    """The opening texts that the client wants cached."""
+    fault: Fault | None
+    request_id: str
+    dialect: Dialect
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Tokens of a request, as the service counts them."""
+
+    input_tokens: int
+    cache_read_tokens: int
+    """Part of the input that is held from an earlier request."""
+    cache_written_tokens: int
+    """Part of the input that is held from now on."""
+    max_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
     """A request that the quota took, with everything that decides how it goes on. Times in real seconds."""
 
-    chat: ChatRequest
+    call: Call
     profile: ModelProfile
     entry: Entry
     fault: Fault | None
-    max_tokens: int
+    size: Size
+    account: Account
     first_token_after: float
     seconds_per_token: float
     error: ApiError | None
@@ -41,6 +70,11 @@ class Admitted:
     def is_cut(self) -> bool:
         """True when the answer is to be broken off half-way."""
         return self.fault is not None and self.fault.kind is FaultKind.CUT
+
+    @property
+    def charges_output(self) -> bool:
+        """True when output counts in the quota as it is produced."""
+        return self.profile.quota.accounting is Accounting.ANTHROPIC
 
 
 class Simulator:
@@ -57,6 +91,8 @@ class Simulator:
         sleep: Sleep,
     ) -> None:
         self.models = dict(profiles)
+        self.account_limits = LimitSet()
+        """Limits of each key above all models."""
         self.key_prefix = key_prefix
         self.clock = clock
         self.sleep = sleep
@@ -71,79 +107,111 @@ class Simulator:
         """
         self.ledger = Ledger(self.clock)
         self.faults = Faults()
-        self._accounts = Accounts()
+        self._accounts = Accounts(self.clock.offset)
+        self._prompt_cache = PromptCache()
         self._random = chance.stream(self._seed)
 
-    def admit(self, chat: ChatRequest, key: str, request_id: str, fault: Fault | None) -> Admitted:
-        """Let a request to a known model in and charge it. Raises ``ApiError`` 400 or 429."""
-        profile, now = self.models[chat.model], self.clock.now()
-        fault = fault or self.faults.take(chat.model, now)
+    async def travel(self, model: str) -> None:
+        """The way of a request to the service, which takes a while where the model has jitter."""
+        longest = self.models[model].jitter_seconds
+        if longest > 0:
+            await self.sleep(self._random.uniform(0.0, longest))
+
+    def admit(self, call: Call) -> Admitted:
+        """Let a request in and charge it. Raises ``ApiError`` 400 or 429, or ``OutageError``."""
+        model, now = call.chat.model, self.clock.now()
+        profile, fault = self.models[model], call.fault or self.faults.take(model, now)
         entry = self.ledger.open(
-            request_id=request_id,
-            model=chat.model,
-            stream=bool(chat.stream),
+            request_id=call.request_id,
+            model=model,
+            stream=bool(call.chat.stream),
             fault=fault.kind if fault else "",
         )
-        input_tokens = estimate_tokens(chat.texts)
-        max_tokens = chat.stated_max_tokens or profile.default_max_tokens
-        if input_tokens + max_tokens > profile.context_tokens:
+        account = self._accounts.find(call.key, model, profile.quota, self.account_limits, now)
+        telling = Telling(call.dialect, account, silent=not profile.headers, now=now, unix=entry.at)
+        _meet(fault, model, entry, telling)
+        size = self._measure(call, profile, now)
+        if size.input_tokens + size.max_tokens > profile.context_tokens:
             entry.refuse("invalid", 400)
-            raise _context_exceeded(profile.context_tokens, input_tokens, max_tokens)
-        account = self._accounts.find(key, chat.model, profile.quota, now)
-        if fault is not None and fault.kind is FaultKind.RATE_LIMIT:
-            entry.refuse("fault_429", 429)
-            raise _injected_rate_limit(chat.model, fault, account.headers(now))
-        charge = openai_token_charge(chat.texts, max_tokens)
+            raise refusals.context_exceeded(profile.context_tokens, size.input_tokens, size.max_tokens)
+        charge = _charge(profile.quota.accounting, call.chat, size)
         refusal = account.admit(charge, now)
         if refusal is not None:
-            entry.refuse("quota_429", 429)
-            raise _rate_limited(chat.model, refusal, account.headers(now))
-        entry.admit(input_tokens, charge, account.release)
-        return self._admitted(chat, profile, entry, fault, max_tokens, account)
+            entry.refuse("quota_429", 429, refusal.name)
+            raise refusals.rate_limited(model, refusal, telling)
+        entry.admit(size.input_tokens, charge, account.release, cached_tokens=size.cache_read_tokens)
+        self._prompt_cache.keep(call.key, model, call.prefix, now)
+        return self._admitted(call, profile, entry, fault, size, account, telling)
+
+    def _measure(self, call: Call, profile: ModelProfile, now: float) -> Size:
+        prefix = estimate_tokens(call.prefix)
+        held = self._prompt_cache.holds(call.key, call.chat.model, call.prefix, now)
+        return Size(
+            input_tokens=estimate_tokens(call.chat.texts),
+            cache_read_tokens=prefix if held else 0,
+            cache_written_tokens=0 if held else prefix,
+            max_tokens=call.chat.stated_max_tokens or profile.default_max_tokens,
+        )
 
     def _admitted(
         self,
-        chat: ChatRequest,
+        call: Call,
         profile: ModelProfile,
         entry: Entry,
         fault: Fault | None,
-        max_tokens: int,
+        size: Size,
         account: Account,
+        telling: Telling,
     ) -> Admitted:
         extra = fault.delay if fault is not None and fault.kind is FaultKind.SLOW else 0.0
         fails = self._random.random() < profile.error_rate
-        headers = account.headers(self.clock.now())
         return Admitted(
-            chat=chat,
+            call=call,
             profile=profile,
             entry=entry,
             fault=fault,
-            max_tokens=max_tokens,
+            size=size,
+            account=account,
             first_token_after=profile.ttft_seconds.sample(self._random) / self._speed + extra,
             seconds_per_token=1 / profile.tokens_per_second.sample(self._random) / self._speed,
-            error=_server_error(fault, fails, headers),
-            headers=headers,
+            error=refusals.server_error(fault, fails, telling),
+            headers=telling.limits(),
         )
+
+    def charge_output(self, admitted: Admitted, output_tokens: int) -> None:
+        """Count output as it is produced, where the accounting does."""
+        if admitted.charges_output and output_tokens:
+            admitted.account.produce(output_tokens, self.clock.now())
+            admitted.entry.produce(output_tokens)
 
     def compose(self, admitted: Admitted) -> Completion:
         """What the model says, cut at the request's output limit; what it invented is noted in the ledger."""
-        chat, entry = admitted.chat, admitted.entry
+        chat, entry, size = admitted.call.chat, admitted.entry, admitted.size
         text = self._say(admitted)
-        longest = admitted.max_tokens * CHARACTERS_PER_TOKEN
+        longest = size.max_tokens * CHARACTERS_PER_TOKEN
         if entry.alteration is not None and entry.alteration.end > longest:
             entry.alteration = None  # the reader never sees it
         kept = text[:longest]
+        options = chat.stream_options
         return Completion(
-            id=f"chatcmpl-{uuid.uuid4().hex}",
+            id=uuid.uuid4().hex,
             created=int(self.clock.unix()),
             model=chat.model,
             text=kept,
             truncated=len(text) > longest,
-            usage=Usage(entry.input_tokens, estimate_tokens([kept])),
+            usage=Usage(
+                input_tokens=size.input_tokens,
+                output_tokens=estimate_tokens([kept]),
+                cache_read_tokens=size.cache_read_tokens,
+                cache_written_tokens=size.cache_written_tokens,
+            ),
+            usage_in_stream=options is not None and options.include_usage,
         )
 
     def _say(self, admitted: Admitted) -> str:
-        chat, profile, entry = admitted.chat, admitted.profile, admitted.entry
+        chat, profile, entry = admitted.call.chat, admitted.profile, admitted.entry
+        if profile.fixed_answer is not None:
+            return profile.fixed_answer
         asked = [part for message in chat.messages for part in (message.role, *message.content)]
         random = chance.draws(self._seed, chat.model, asked, self._nonce(chat))
         task = read_judging_task(chat.messages) if profile.judge else None
@@ -165,54 +233,21 @@ class Simulator:
         return self._random.getrandbits(64) if self._random.random() < temperature else 0
 
 
-def _context_exceeded(limit: int, input_tokens: int, max_tokens: int) -> ApiError:
-    return ApiError(
-        400,
-        f"This model's maximum context length is {limit} tokens. You asked for {input_tokens} in the "
-        f"messages and {max_tokens} in the completion.",
-        code="context_length_exceeded",
-        param="messages",
-    )
+def _meet(fault: Fault | None, model: str, entry: Entry, telling: Telling) -> None:
+    """Raises what a fault answers before the quota is looked at."""
+    if fault is None:
+        return
+    if fault.kind is FaultKind.OUTAGE:
+        entry.refuse("outage", 0)
+        raise OutageError
+    if fault.kind in refusals.REFUSING:
+        entry.refuse("fault_429", 429)
+        raise refusals.injected(model, fault, telling)
 
 
-def _rate_limited(model: str, refusal: Refusal, headers: Mapping[str, str]) -> ApiError:
-    used = f"Limit {refusal.capacity}, Used {refusal.used}, Requested {refusal.requested}."
-    if math.isinf(refusal.seconds):
-        message = (
-            f"Request too large for {model} on {refusal.limit}: Limit {refusal.capacity}, Requested "
-            f"{refusal.requested}. The input or output tokens must be reduced in order to run successfully."
-        )
-        return _too_many(message, refusal.kind, headers)
-    wait = format_duration(refusal.seconds)
-    message = f"Rate limit reached for {model} on {refusal.limit}: {used} Please try again in {wait}."
-    return _too_many(message, refusal.kind, {**headers, **_retry_after(refusal.seconds)})
-
-
-def _injected_rate_limit(model: str, fault: Fault, headers: Mapping[str, str]) -> ApiError:
-    seconds = _INJECTED_RETRY_SECONDS if fault.retry_after is None else fault.retry_after
-    wait = format_duration(seconds)
-    message = f"Rate limit reached for {model}, as a fault was asked for. Please try again in {wait}."
-    return _too_many(message, "requests", {**headers, **_retry_after(seconds)})
-
-
-def _too_many(message: str, kind: str, headers: Mapping[str, str]) -> ApiError:
-    return ApiError(429, message, type_=kind, code="rate_limit_exceeded", headers=headers)
-
-
-def _server_error(fault: Fault | None, fails: bool, headers: Mapping[str, str]) -> ApiError | None:
-    if fault is not None and fault.kind is FaultKind.OVERLOADED:
-        retry = {} if fault.retry_after is None else _retry_after(fault.retry_after)
-        message = "The engine is currently overloaded, please try again later."
-        return ApiError(503, message, type_="server_error", code="overloaded", headers={**headers, **retry})
-    if fails or (fault is not None and fault.kind is FaultKind.SERVER_ERROR):
-        message = "The server had an error while processing your request."
-        return ApiError(500, message, type_="server_error", headers=headers)
-    return None
-
-
-def _retry_after(seconds: float) -> dict[str, str]:
-    """Whole seconds rounded up, as the standard header wants, and OpenAI's own in milliseconds."""
-    return {
-        "retry-after": str(math.ceil(seconds)),
-        "retry-after-ms": str(math.ceil(round(seconds * 1000, 6))),
-    }
+def _charge(accounting: Accounting, chat: ChatRequest, size: Size) -> Charge:
+    if accounting is Accounting.ANTHROPIC:
+        uncached = size.input_tokens - size.cache_read_tokens
+        return Charge(tokens=uncached, input_tokens=uncached, output_later=True)
+    tokens = openai_token_charge(chat.texts, size.max_tokens)
+    return Charge(tokens=tokens, input_tokens=size.input_tokens, output_tokens=size.max_tokens)

@@ -1,23 +1,21 @@
-"""The OpenAI wire format: what a chat request may hold, and the shapes of replies, chunks and errors.
+"""What both wires share: requests and answers as the service knows them, errors, the duty of a dialect."""
 
-Parameters that are not named here (``top_p``, ``tools``, ``response_format``) are accepted and ignored.
-"""
-
-import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse
+from starlette.responses import Response
+
+from readiness.simulator.quota import Reading
 
 MAX_BODY_BYTES = 4_000_000
-_FINGERPRINT = "fp_simulated"
 
 
 class ApiError(Exception):
-    """An answer other than success, in OpenAI's shape."""
+    """An answer other than success, in OpenAI's words; a dialect gives it its shape."""
 
     def __init__(
         self,
@@ -31,18 +29,19 @@ class ApiError(Exception):
     ) -> None:
         super().__init__(message)
         self.status = status
-        self.body = {"error": {"message": message, "type": type_, "param": param, "code": code}}
+        self.message = message
+        self.type = type_
+        self.code = code
+        self.param = param
         self.headers = dict(headers or {})
-
-    def response(self) -> JSONResponse:
-        """The reply to send."""
-        return JSONResponse(self.body, status_code=self.status, headers=self.headers)
 
 
 def _text_parts(content: object) -> object:
     """The texts of a message's content, which is a string, a list of text parts, or nothing."""
     if content is None:
         return ()
+    if isinstance(content, tuple):  # of a message that another dialect has read
+        return content
     if isinstance(content, str):
         return (content,)
     if not isinstance(content, list):
@@ -55,11 +54,13 @@ def _text_parts(content: object) -> object:
     return tuple(parts)
 
 
-class _Lenient(BaseModel):
+class Lenient(BaseModel):
+    """Part of a request: what it does not name is ignored, what it names must have the right type."""
+
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
 
-class Message(_Lenient):
+class Message(Lenient):
     """One message; ``content`` holds the texts of its parts."""
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
@@ -71,13 +72,13 @@ class Message(_Lenient):
         return "\n\n".join(self.content)
 
 
-class StreamOptions(_Lenient):
+class StreamOptions(Lenient):
     """What a stream carries beside its text."""
 
     include_usage: bool = False
 
 
-class ChatRequest(_Lenient):
+class ChatRequest(Lenient):
     """The body of ``POST /v1/chat/completions``."""
 
     model: str = Field(max_length=200)
@@ -101,6 +102,64 @@ class ChatRequest(_Lenient):
         return self.max_completion_tokens or self.max_tokens
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one completed request. The input is all of it, however much of it was cached."""
+
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int = 0
+    cache_written_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One finished answer, ready to be sent whole or as a stream."""
+
+    id: str
+    created: int
+    model: str
+    text: str
+    truncated: bool
+    usage: Usage
+    usage_in_stream: bool
+    """True where an OpenAI stream is to end with its usage."""
+
+
+class Dialect(Protocol):
+    """How one provider's wire says things."""
+
+    key_header: str | None
+    """The header that may carry the key beside ``Authorization: Bearer``."""
+
+    def read(self, body: bytes) -> tuple[ChatRequest, tuple[str, ...]]:
+        """The request of a body, and its opening texts that are to be cached. Raises ``ApiError`` 400."""
+
+    def limit_headers(self, readings: Iterable[Reading], unix: float) -> dict[str, str]:
+        """Headers that tell how the limits stood at this Unix time."""
+
+    def retry_headers(self, seconds: float) -> dict[str, str]:
+        """Headers that tell how long to wait: whole seconds are rounded up."""
+
+    def failure(self, error: ApiError) -> Response:
+        """The reply to send instead of an answer."""
+
+    def whole(self, completion: Completion) -> dict[str, Any]:
+        """The body of a reply that is not streamed."""
+
+    def opening(self, completion: Completion) -> bytes:
+        """What a stream begins with."""
+
+    def piece(self, completion: Completion, text: str) -> bytes:
+        """The event that carries one piece of the text."""
+
+    def closing(self, completion: Completion) -> bytes:
+        """What a stream ends with."""
+
+    def models(self, names: Iterable[str], unix: float) -> dict[str, Any]:
+        """The list of models."""
+
+
 async def read_body(request: Request) -> bytes:
     """The body. Raises ``ApiError`` 413 as soon as it grows beyond ``MAX_BODY_BYTES``."""
     body = bytearray()
@@ -114,21 +173,6 @@ async def read_body(request: Request) -> bytes:
     return bytes(body)
 
 
-def parse_chat_request(body: bytes) -> ChatRequest:
-    """The request of a body. Raises ``ApiError`` 400 that names the parameter at fault."""
-    try:
-        request = ChatRequest.model_validate_json(body)
-    except ValidationError as error:
-        raise bad_request(error) from None
-    if request.stream_options is not None and not request.stream:
-        raise ApiError(
-            400,
-            "The 'stream_options' parameter is only allowed when 'stream' is enabled.",
-            param="stream_options",
-        )
-    return request
-
-
 def bad_request(error: ValidationError) -> ApiError:
     """A 400 for the first fault that was found. The value itself is not repeated: it may be anything."""
     fault = error.errors(include_url=False, include_input=False)[0]
@@ -139,73 +183,17 @@ def bad_request(error: ValidationError) -> ApiError:
     return ApiError(400, f"Invalid value for {where}: {fault['msg']}.", param=param, code="invalid_value")
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens of one completed request."""
+def format_duration(seconds: float) -> str:
+    """The way OpenAI writes how long a limit takes to reset: ``17ms``, ``1.5s``, ``6m0s``, ``1h0m3s``.
 
-    input_tokens: int
-    output_tokens: int
-
-    def to_wire(self) -> dict[str, int]:
-        """OpenAI's names."""
-        return {
-            "prompt_tokens": self.input_tokens,
-            "completion_tokens": self.output_tokens,
-            "total_tokens": self.input_tokens + self.output_tokens,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """One finished answer, ready to be sent whole or as a stream."""
-
-    id: str
-    created: int
-    model: str
-    text: str
-    truncated: bool
-    usage: Usage
-
-    @property
-    def _finish_reason(self) -> str:
-        return "length" if self.truncated else "stop"
-
-    def to_wire(self) -> dict[str, Any]:
-        """The body of a reply that is not streamed."""
-        message = {"role": "assistant", "content": self.text, "refusal": None}
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": self._finish_reason}
-        return self._envelope("chat.completion") | {"choices": [choice], "usage": self.usage.to_wire()}
-
-    def opening(self, include_usage: bool) -> bytes:
-        """The first event of a stream: the role."""
-        return self._chunk({"role": "assistant", "content": ""}, None, include_usage)
-
-    def piece(self, text: str, include_usage: bool) -> bytes:
-        """The event that carries one piece of the text."""
-        return self._chunk({"content": text}, None, include_usage)
-
-    def closing(self, include_usage: bool) -> bytes:
-        """The last events: why it ended, the usage where it was asked for, and the end mark."""
-        events = self._chunk({}, self._finish_reason, include_usage)
-        if include_usage:
-            body = self._envelope("chat.completion.chunk") | {"choices": [], "usage": self.usage.to_wire()}
-            events += _event(body)
-        return events + b"data: [DONE]\n\n"
-
-    def _chunk(self, delta: dict[str, str], finish_reason: str | None, include_usage: bool) -> bytes:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-        body = self._envelope("chat.completion.chunk") | {"choices": [choice]}
-        return _event(body | {"usage": None} if include_usage else body)
-
-    def _envelope(self, kind: str) -> dict[str, Any]:
-        return {
-            "id": self.id,
-            "object": kind,
-            "created": self.created,
-            "model": self.model,
-            "system_fingerprint": _FINGERPRINT,
-        }
-
-
-def _event(body: Mapping[str, Any]) -> bytes:
-    return b"data: " + json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+    Rounded up to a millisecond, so that waiting as told is enough.
+    """
+    milliseconds = math.ceil(round(seconds * 1000, 6))
+    if 0 < milliseconds < 1000:
+        return f"{milliseconds}ms"
+    minutes, milliseconds = divmod(milliseconds, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    rest = f"{milliseconds / 1000:.3f}".rstrip("0").rstrip(".") + "s"
+    if hours:
+        return f"{hours}h{minutes}m{rest}"
+    return f"{minutes}m{rest}" if minutes else rest

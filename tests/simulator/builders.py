@@ -72,6 +72,19 @@ async def ask(
     return await client.post("/v1/chat/completions", json=chat_body(**changes), headers=headers)
 
 
+def message_body(**changes: Any) -> dict[str, Any]:
+    """The question of ``chat_body`` on Anthropic's wire."""
+    chat = chat_body()
+    return {"model": MODEL, "max_tokens": 256, "messages": chat["messages"], "temperature": 0} | changes
+
+
+async def tell(
+    client: httpx.AsyncClient, headers: Mapping[str, str] | None = None, **changes: Any
+) -> httpx.Response:
+    """One request on Anthropic's wire."""
+    return await client.post("/v1/messages", json=message_body(**changes), headers=headers)
+
+
 async def ledger_of(client: httpx.AsyncClient, model: str = MODEL) -> dict[str, Any]:
     """The totals of one model."""
     found: dict[str, Any] = (await client.get("/sim/ledger")).json()["models"][model]

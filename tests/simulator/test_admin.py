@@ -99,6 +99,24 @@ async def test_fault_without_a_measure_is_a_400(simulate: Simulate) -> None:
     assert "count or seconds" in refused.json()["error"]["message"]
 
 
+async def test_account_limits_change_one_by_one_and_null_removes(simulate: Simulate) -> None:
+    client = simulate()
+    await client.put("/sim/account", json={"rpm": 5, "tpm": 100, "window": "sliding"})
+    changed = (await client.put("/sim/account", json={"rpm": None})).json()
+    assert (changed["rpm"], changed["tpm"], changed["window"]) == (None, 100, "sliding")
+    assert (await client.get("/sim/account")).json() == changed
+
+
+@pytest.mark.parametrize(
+    "body", ['{"rpm": 0}', '{"accounting": "openai"}', '{"zone": "Mars/Base"}', '{"edge_s": 60}', "[]"]
+)
+async def test_account_limits_that_make_no_sense_change_nothing(simulate: Simulate, body: str) -> None:
+    client = simulate()
+    before = (await client.get("/sim/account")).json()
+    assert (await client.put("/sim/account", content=body)).status_code == 400
+    assert (await client.get("/sim/account")).json() == before
+
+
 async def test_two_apps_share_nothing(simulate: Simulate) -> None:
     one, two = simulate(), simulate()
     await ask(one)

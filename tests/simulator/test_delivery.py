@@ -18,6 +18,7 @@ from tests.simulator.builders import (
     said,
     serving,
     talk,
+    tell,
 )
 from tests.simulator.conftest import Simulate
 
@@ -153,6 +154,20 @@ async def test_cut_answer_breaks_the_connection(clock: ManualClock, stream: bool
         headers = {"authorization": f"Bearer {KEY}", "x-sim-fault": "cut"}
         with pytest.raises(httpx.RemoteProtocolError):
             await ask(client, headers=headers, stream=stream)
+
+
+@pytest.mark.parametrize("ask_on", [ask, tell])
+async def test_outage_closes_the_connection_without_an_answer(clock: ManualClock, ask_on: Any) -> None:
+    app = make_app(clock)
+    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
+        await client.post("/sim/faults", json={"kind": "outage", "seconds": 60})
+        client.headers["authorization"] = f"Bearer {KEY}"
+        with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
+            await ask_on(client)
+        clock.advance(60)
+        assert (await ask_on(client)).status_code == 200
+    totals = await ledger_after(app)
+    assert (totals["outage"], totals["seen"], totals["charged_tokens"]) == (1, 2, 256)
 
 
 async def test_stream_that_the_client_leaves_is_abandoned(clock: ManualClock) -> None:

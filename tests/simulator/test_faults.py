@@ -57,6 +57,7 @@ def test_plan_that_makes_no_sense_is_refused(fields: dict[str, object]) -> None:
     [
         ("500", Fault(kind=FaultKind.SERVER_ERROR)),
         ("429; retry_after=3", Fault(kind=FaultKind.RATE_LIMIT, retry_after=3)),
+        ("outage", Fault(kind=FaultKind.OUTAGE)),
         ("slow;delay=0.5", Fault(kind=FaultKind.SLOW, delay=0.5)),
     ],
 )

@@ -2,6 +2,7 @@ from typing import get_args
 
 from readiness.simulator.clock import Clock
 from readiness.simulator.ledger import MAX_ROWS, Entry, Ledger, Lost, Refused
+from readiness.simulator.quota import Charge
 from tests.simulator.builders import ManualClock
 
 
@@ -11,7 +12,7 @@ def opened(ledger: Ledger, model: str = "m", fault: str = "") -> Entry:
 
 def admitted(ledger: Ledger, model: str = "m") -> Entry:
     entry = opened(ledger, model)
-    entry.admit(10, 100, lambda: None)
+    entry.admit(10, Charge(tokens=100), lambda: None)
     return entry
 
 
@@ -29,7 +30,7 @@ def test_ledger_closes() -> None:
     ledger = Ledger(Clock())
     one_of_each(ledger)
     total = ledger.to_dict([], details=False)["total"]
-    assert total["seen"] == sum(total[name] for name in (*get_args(Refused), "admitted")) == 8
+    assert total["seen"] == sum(total[name] for name in (*get_args(Refused), "admitted")) == 9
     ends = ("completed", "failed", "in_flight", *get_args(Lost))
     assert total["admitted"] == sum(total[name] for name in ends) == 5
 
@@ -55,7 +56,7 @@ def test_ledger_total_is_the_sum_of_its_models() -> None:
 def test_entry_frees_its_place_once_at_its_end() -> None:
     freed: list[bool] = []
     entry = opened(Ledger(Clock()))
-    entry.admit(1, 1, lambda: freed.append(True))
+    entry.admit(1, Charge(), lambda: freed.append(True))
     assert entry.is_open
     entry.complete(1)
     assert not entry.is_open

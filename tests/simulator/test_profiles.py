@@ -30,6 +30,11 @@ def test_merged_changes_nested_fields_one_by_one() -> None:
         {"error_rate": 1.5},
         {"speed": 2},
         {"quota": 5},
+        {"quota": {"window": "rolling"}},
+        {"quota": {"zone": "Mars/Base"}},
+        {"quota": {"zone": "../etc/passwd"}},
+        {"quota": {"edge_s": 60}},
+        {"jitter_seconds": -1},
         {"price": {"input_usd_per_million": "x"}},
     ],
 )

@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from tests.simulator.builders import ManualClock, ask, chat_body, judging_body, ledger_of, said
+from tests.simulator.builders import MODEL, ManualClock, ask, chat_body, judging_body, ledger_of, said, tell
 from tests.simulator.conftest import Simulate
 
 WARRANTY = "Its warranty lasts 24 months."
@@ -149,11 +149,101 @@ async def test_plain_model_does_not_judge(simulate: Simulate) -> None:
     assert "verdict" not in said(response)
 
 
-@pytest.mark.parametrize(("kind", "status"), [("429", 429), ("500", 500), ("503", 503)])
-async def test_fault_answers_with_its_status(simulate: Simulate, kind: str, status: int) -> None:
+@pytest.mark.parametrize(
+    ("kind", "status", "told"),
+    [
+        ("429", 429, True),
+        ("billing", 429, False),
+        ("ramp", 429, True),
+        ("500", 500, False),
+        ("503", 503, True),
+        ("529", 529, True),
+    ],
+)
+async def test_fault_answers_with_its_status(simulate: Simulate, kind: str, status: int, told: bool) -> None:
     response = await ask(simulate(), headers={"x-sim-fault": f"{kind}; retry_after=2.5"})
     assert response.status_code == status
-    assert response.headers.get("retry-after") == (None if status == 500 else "3")
+    assert response.headers.get("retry-after") == ("3" if told else None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [("429", "rate_limit_exceeded"), ("billing", "insufficient_quota"), ("ramp", "slow_down")],
+)
+async def test_refusing_faults_differ_in_their_code(simulate: Simulate, kind: str, code: str) -> None:
+    client = simulate()
+    assert (await ask(client, headers={"x-sim-fault": kind})).json()["error"]["code"] == code
+    assert (await ledger_of(client))["fault_429"] == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "type_"),
+    [
+        ("429", 429, "rate_limit_error"),
+        ("billing", 402, "billing_error"),
+        ("ramp", 429, "rate_limit_error"),
+        ("500", 500, "api_error"),
+        ("503", 503, "overloaded_error"),
+        ("529", 529, "overloaded_error"),
+    ],
+)
+async def test_fault_speaks_the_wire_of_the_request(
+    simulate: Simulate, kind: str, status: int, type_: str
+) -> None:
+    response = await tell(simulate(), headers={"x-sim-fault": kind})
+    assert (response.status_code, response.json()["error"]["type"]) == (status, type_)
+
+
+async def test_silent_model_tells_nothing_about_its_limits(simulate: Simulate) -> None:
+    client = simulate(speed=float("inf"), headers=False, quota={"rpm": 1})
+    replies = [
+        await ask(client),
+        await ask(client),
+        await tell(client),
+        await ask(client, headers={"x-sim-fault": "429; retry_after=5"}),
+    ]
+    assert [reply.status_code for reply in replies] == [200, 429, 429, 429]
+    names = {name for reply in replies for name in reply.headers}
+    assert not [name for name in names if "ratelimit" in name or "retry" in name]
+
+
+async def test_jitter_delays_the_way_to_the_quota(simulate: Simulate, clock: ManualClock) -> None:
+    client = simulate(speed=float("inf"), jitter_seconds=0.5, quota={"rpm": 60})
+    for _ in range(40):
+        await ask(client)
+    assert all(0 <= seconds <= 0.5 for seconds in clock.slept)
+    assert max(clock.slept) - min(clock.slept) > 0.2
+    ledger = (await client.get("/sim/ledger?details=1")).json()
+    assert ledger["requests"][0]["at"] - ledger["since"] == pytest.approx(clock.slept[0], abs=1e-3)
+
+
+async def test_fixed_answer_is_said_whatever_was_asked(simulate: Simulate) -> None:
+    client = simulate(fixed_answer="Yes.", judge=True)
+    assert said(await ask(client, question="Why?")) == "Yes."
+
+
+async def test_limits_above_all_models_count_every_model(simulate: Simulate) -> None:
+    client = simulate(speed=float("inf"))
+    await client.put("/sim/models/sim-new", json={"like": MODEL})
+    await client.put("/sim/account", json={"rpm": 2})
+    replies = [await ask(client), await ask(client, model="sim-new"), await ask(client, model="sim-new")]
+    assert [reply.status_code for reply in replies] == [200, 200, 429]
+    assert "requests per min of the account (RPM)" in replies[2].json()["error"]["message"]
+    timelines = (await client.get("/sim/ledger?timeline=1")).json()["timelines"]
+    assert [each["limit"] for each in timelines["sim-new"]["quota_429"]] == ["account rpm"]
+
+
+@pytest.mark.parametrize("window", ["continuous", "sliding", "fixed"])
+async def test_waiting_as_told_is_enough_with_every_window(
+    simulate: Simulate, clock: ManualClock, window: str
+) -> None:
+    client = simulate(speed=float("inf"), quota={"rpm": 3, "window": window})
+    for _ in range(3):
+        assert (await ask(client)).status_code == 200
+    refused = await ask(client)
+    assert refused.status_code == 429
+    clock.advance(int(refused.headers["retry-after-ms"]) / 1000)
+    assert (await ask(client)).status_code == 200
 
 
 async def test_injected_429_charges_nothing(simulate: Simulate) -> None:

@@ -1,72 +1,32 @@
-import json
+import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from readiness.simulator.wire import ApiError, parse_chat_request
-from tests.simulator.builders import MODEL
-
-
-def parse(**fields: object) -> object:
-    body = {"model": MODEL, "messages": [{"role": "user", "content": "Hi"}]} | fields
-    return parse_chat_request(json.dumps(body).encode())
+from readiness.simulator.wire import format_duration
 
 
 @pytest.mark.parametrize(
-    ("fields", "param"),
+    ("seconds", "text"),
     [
-        ({"model": None}, "model"),
-        ({"messages": []}, "messages"),
-        ({"messages": "Hi"}, "messages"),
-        ({"messages": [{"role": "robot", "content": "Hi"}]}, "messages.0.role"),
-        ({"messages": [{"role": "user", "content": 5}]}, "messages.0.content"),
-        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages.0.content"),
-        ({"max_tokens": 0}, "max_tokens"),
-        ({"max_tokens": "12"}, "max_tokens"),
-        ({"max_tokens": True}, "max_tokens"),
-        ({"temperature": 2.5}, "temperature"),
-        ({"n": 2}, "n"),
-        ({"stream": "yes"}, "stream"),
-        ({"stream_options": {"include_usage": True}}, "stream_options"),
+        (0, "0s"),
+        (0.0001, "1ms"),
+        (0.017, "17ms"),
+        (1, "1s"),
+        (8.64, "8.64s"),
+        (59.9999, "1m0s"),
+        (360, "6m0s"),
+        (3_603, "1h0m3s"),
     ],
 )
-def test_request_that_makes_no_sense_names_its_parameter(fields: dict[str, object], param: str) -> None:
-    with pytest.raises(ApiError) as caught:
-        parse(**fields)
-    assert caught.value.status == 400
-    assert caught.value.body["error"]["param"] == param
-    assert caught.value.body["error"]["type"] == "invalid_request_error"
+def test_format_duration_writes_as_openai_does(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[]", b"null"])
-def test_body_that_is_no_request_is_a_400(body: bytes) -> None:
-    with pytest.raises(ApiError) as caught:
-        parse_chat_request(body)
-    assert caught.value.status == 400
-
-
-def test_error_does_not_repeat_the_value() -> None:
-    with pytest.raises(ApiError) as caught:
-        parse(temperature="my secret")
-    assert "secret" not in json.dumps(caught.value.body)
-
-
-def test_nulls_stand_for_absent_parameters() -> None:
-    request = parse_chat_request(
-        json.dumps(
-            {
-                "model": MODEL,
-                "messages": [{"role": "assistant", "content": None}],
-                "max_tokens": None,
-                "temperature": None,
-                "stream": None,
-                "top_p": 1,
-            }
-        ).encode()
-    )
-    assert request.texts == []
-    assert request.stated_max_tokens is None
-
-
-def test_newer_name_of_the_output_limit_wins() -> None:
-    request = parse(max_tokens=5, max_completion_tokens=7)
-    assert request.stated_max_tokens == 7  # type: ignore[attr-defined]
+@given(st.floats(0, 200_000))
+def test_format_duration_rounds_up_by_less_than_a_millisecond(seconds: float) -> None:
+    units = {"h": 3_600, "m": 60, "s": 1, "ms": 0.001}
+    parts = re.findall(r"([\d.]+)(ms|h|m|s)", format_duration(seconds))
+    read = sum(float(number) * units[unit] for number, unit in parts)
+    assert seconds - 1e-6 <= read <= seconds + 0.001 + 1e-6
