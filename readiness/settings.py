@@ -9,7 +9,7 @@ import dj_database_url
 import plotly
 from csp.constants import NONE, SELF
 
-from readiness.lib.env import env_bool, env_int, env_list, env_str, env_url, load_dotenv
+from readiness.lib.env import env_bool, env_int, env_list, env_str, env_url, env_zone, load_dotenv
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -31,9 +31,13 @@ SIMULATOR_URL = env_url(
 DEMO = env_bool("READINESS_DEMO", default=True)
 """False keeps the demo's customers from asking; a site without a demo project has none."""
 DEMO_PASSWORD = env_str("READINESS_DEMO_PASSWORD", default="")
-RECORD_RETENTION_DAYS = env_int("READINESS_RECORD_RETENTION_DAYS", default=30, minimum=2)
+RECORD_RETENTION_DAYS = env_int("READINESS_RECORD_RETENTION_DAYS", default=32, minimum=2)
+"""The longest month and a day: what an API key or an end user spent in a month is summed from records."""
 ANSWER_RETENTION_DAYS = env_int("READINESS_ANSWER_RETENTION_DAYS", default=30, minimum=8)
 """At least a day more than the week that spot-check evidence looks back on."""
+ALERT_RETENTION_DAYS = env_int("READINESS_ALERT_RETENTION_DAYS", default=90, minimum=1)
+BUDGET_TIME_ZONE = env_zone("READINESS_BUDGET_TIME_ZONE", default="UTC")
+"""Budgets of a day or a month begin at its midnights."""
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -44,11 +48,13 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "django.forms",
     "django_htmx",
     "django_rq",
     "csp",
     "readiness.accounts",
     "readiness.projects",
+    "readiness.alerts",
     "readiness.providers",
     "readiness.limits",
     "readiness.telemetry",
@@ -83,6 +89,8 @@ MIDDLEWARE = [
 ROOT_URLCONF = "readiness.urls"
 ASGI_APPLICATION = "readiness.asgi.application"
 
+# Our templates of widgets before Django's (templates/django/forms).
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -124,6 +132,8 @@ REDIS_URL = env_url(
     default=f"redis://127.0.0.1:{env_int('READINESS_REDIS_PORT', default=6390, minimum=1, maximum=65535)}/0",
     schemes=["redis", "rediss", "unix"],
 )
+REPLAY_REDIS_URL = env_url("READINESS_REPLAY_REDIS_URL", default="", schemes=["redis", "rediss", "unix"])
+"""A Redis that only replays of demand use; without one they start an embedded server."""
 
 RQ_QUEUES = {
     name: {

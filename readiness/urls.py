@@ -18,6 +18,7 @@ urlpatterns = [
     path("p/<slug:slug>/reviews/", include("readiness.reviews.urls")),
     path("p/<slug:slug>/quality/", include("readiness.quality.urls")),
     path("p/<slug:slug>/traffic/", include("readiness.telemetry.urls")),
+    path("p/<slug:slug>/alerts/", include("readiness.alerts.urls")),
     path("p/<slug:slug>/", include("readiness.checklist.urls")),
 ]
 

@@ -7,6 +7,7 @@ from typing import Any
 from readiness.datasets.models import Dataset, DatasetVersion, Example
 from readiness.inference.models import LoggedAnswer
 from readiness.lib import crypto
+from readiness.limits.models import UpstreamSample
 from readiness.projects.models import Project
 from readiness.prompts.models import Prompt, PromptVersion
 from readiness.prompts.services import save_version
@@ -27,6 +28,12 @@ def make_deployment(account: ProviderAccount | None = None, **values: Any) -> De
     number = Deployment.objects.count() + 1
     defaults: dict[str, Any] = {"name": f"Deployment {number}", "model": f"model-{number}", "rpm": 600}
     return Deployment.objects.create(account=account or make_account(), **(defaults | values))
+
+
+def make_sample(deployment: Deployment, at: datetime, **values: Any) -> UpstreamSample:
+    """How a deployment stood in one minute: idle, unless said otherwise."""
+    defaults: dict[str, Any] = {"waiting": 0, "oldest_ms": 0, "in_flight": 0, "share": 1.0, "paused": False}
+    return UpstreamSample.objects.create(deployment=deployment, at=at, **(defaults | values))
 
 
 def make_dataset(

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -134,13 +135,22 @@ def test_data_lives_in_volumes_and_redis_writes_every_change(services: dict[str,
     assert options["--maxmemory-policy"] == "noeviction"
 
 
+def test_replays_have_a_server_of_their_own(services: dict[str, Any]) -> None:
+    environment = services["worker-default"]["environment"]
+    hosts = {
+        name: urlsplit(environment[name]).hostname for name in ("REDIS_URL", "READINESS_REPLAY_REDIS_URL")
+    }
+    assert set(hosts.values()) == {"redis", "replay"}
+    assert "volumes" not in services["replay"]
+
+
 def test_every_server_has_a_health_check(services: dict[str, Any]) -> None:
     """The web process has the image's; the processes without a port have none."""
     checked = {name for name, service in services.items() if "test" in service.get("healthcheck", {})}
     unchecked = {
         name for name, service in services.items() if service.get("healthcheck") == {"disable": True}
     }
-    assert checked == {"postgres", "redis", "simulator"}
+    assert checked == {"postgres", "redis", "replay", "simulator"}
     assert set(services) - checked - unchecked == {"web"}
     assert "HEALTHCHECK" in text("Dockerfile")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / ".env.example"
 CONFIGURATION = ROOT / "docs" / "configuration.md"
-READERS = {"env_str", "env_bool", "env_int", "env_list", "env_url"}
+READERS = {"env_str", "env_bool", "env_int", "env_list", "env_url", "env_zone"}
 SET_BY_WHAT_STARTS_THEM = {"HOST"}
 """Documented, but not for a person's .env."""
 READ_BY_SERVERS = {"FORWARDED_ALLOW_IPS", "WEB_CONCURRENCY"}

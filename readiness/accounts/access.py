@@ -17,5 +17,5 @@ def require_site_admin(request: HttpRequest) -> User:
     """The signed-in site admin. Raises PermissionDenied for everybody else."""
     user = current_user(request)
     if not user.is_site_admin:
-        raise PermissionDenied("Only a site admin may do this.")
+        raise PermissionDenied("Only a site admin may do this. Ask one of them.")
     return user

@@ -21,6 +21,7 @@ _HEADINGS = {
     Status.UNKNOWN: "Measure: {}",
 }
 _NEEDS_A_RUN = "benchmarks:new"
+_NEEDS_A_DRILL = "operations:drills"
 _COUNTED = {"reviews:queue": "decisions", "quality:spot_checks": "checks"}
 """What a page gathers one by one."""
 
@@ -88,7 +89,9 @@ def _effort(view: CriterionView, last_run: Run | None) -> str:
         more = _most_missing(view)
         return f"{more:,} more {_COUNTED[action]}" if more else _COUNTED[action].capitalize()
     if action != _NEEDS_A_RUN:
-        return "A change" if view.judgement.status is Status.FAIL else "Some traffic"
+        if view.judgement.status is Status.FAIL:
+            return "A change"
+        return "A drill" if action == _NEEDS_A_DRILL else "Some traffic"
     return _like_last(last_run)
 
 

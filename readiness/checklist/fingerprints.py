@@ -6,13 +6,16 @@ Evidence is stale as soon as one of the keys that its criterion declares differs
 import hashlib
 import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import date
+from decimal import Decimal
 
 from readiness.checklist.catalogue.schema import FingerprintKey
 from readiness.checklist.models import Target
-from readiness.projects.models import Tier
+from readiness.projects.models import OVERRIDABLE, Tier
 from readiness.providers.models import Deployment
-from readiness.providers.queries import prices_on
+from readiness.providers.queries import account_quota_of, prices_on, quota_of
+from readiness.providers.services import plain
 
 MODEL_FIELDS = ("model", "parameters", "max_output_tokens", "base_url")
 """Fields of a deployment and its account that decide what its answers are, as the audit log names them."""
@@ -47,13 +50,15 @@ def price_digest(deployment: Deployment, on: date) -> str:
 
 
 def limits_digest(deployment: Deployment, tiers: Iterable[Tier]) -> str:
-    """L: the deployment's limits and how the tiers share them."""
-    quota = (deployment.rpm, deployment.tpm, deployment.rpd, deployment.concurrency)
-    shares = [
-        (tier.slug, tier.weight, tier.requests_per_minute, tier.tokens_per_minute, tier.longest_wait_seconds)
-        for tier in tiers
-    ]
-    return digest_of(quota, sorted(shares, key=lambda share: share[0]))
+    """L: the limits of the deployment and of its account, how the provider counts them, and every tier."""
+    quota, account = quota_of(deployment), account_quota_of(deployment.account)
+    shares = {tier.slug: [_plain(getattr(tier, name)) for name in OVERRIDABLE] for tier in tiers}
+    return digest_of(asdict(quota), asdict(account) if account else None, shares)
+
+
+def _plain(value: object) -> object:
+    """An amount of money without its zeros: a row that was read has cents, one that was typed may not."""
+    return str(plain(value)) if isinstance(value, Decimal) else value
 
 
 def fingerprint_of(target: Target, tiers: Iterable[Tier], on: date) -> dict[FingerprintKey, str]:

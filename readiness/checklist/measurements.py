@@ -9,10 +9,6 @@ from readiness.checklist.evidence import Part
 from readiness.checklist.fingerprints import digest_of
 
 
-class NotNowError(Exception):
-    """Something that the measurement needs does not answer; it is tried again the next time."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Draft:
     """One measurement, ready to be stored as evidence."""
@@ -42,7 +38,6 @@ class Measurement:
     identity: tuple[object, ...]
     """What makes it the same measurement as an earlier one, such as the run's id; plain values only."""
     measure: Callable[[], Draft]
-    """Raises NotNowError."""
 
     @property
     def digest(self) -> str:

@@ -10,7 +10,7 @@ from readiness.accounts.services import record_audit
 from readiness.checklist import producers
 from readiness.checklist.catalogue import Criterion, current
 from readiness.checklist.fingerprints import fingerprint_of
-from readiness.checklist.measurements import Draft, Measurement, NotNowError
+from readiness.checklist.measurements import Draft, Measurement
 from readiness.checklist.models import Attestation, Comment, Evidence, Target
 from readiness.checklist.queries import may_be_attested, newest_evidence, target_of
 from readiness.checklist.subjects import Subject
@@ -52,11 +52,7 @@ def gather_evidence(project: Project, now: datetime) -> list[Evidence]:
         measurement = producers.producer(criterion.producer)(subject)
         if measurement is None or measurement.digest == known.get(criterion.id):
             continue
-        try:
-            draft = measurement.measure()
-        except NotNowError:
-            continue
-        if row := _store(project, criterion, measurement, draft):
+        if row := _store(project, criterion, measurement, measurement.measure()):
             stored.append(row)
     return stored
 

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from readiness.alerts.queries import open_alerts
 from readiness.checklist.actions import fix_path, next_best_actions
 from readiness.checklist.catalogue import Criterion, Step, current
 from readiness.checklist.figures import day_figures
@@ -242,7 +243,12 @@ def nav(request: HttpRequest, slug: str) -> HttpResponse:
         }
         for shown in verdicts(project, timezone.now()).steps
     ]
-    return render(request, "checklist/_nav.html", {"steps": steps, "reviews_waiting": waiting_count(project)})
+    context = {
+        "steps": steps,
+        "reviews_waiting": waiting_count(project),
+        "alerts_open": open_alerts(project).count(),
+    }
+    return render(request, "checklist/_nav.html", context)
 
 
 @require_safe

@@ -20,6 +20,7 @@ from readiness.demo.setup import Demo, set_policy, set_up
 from readiness.demo.traffic import Failure, Product, ask_all
 from readiness.inference.dispatch import open_door
 from readiness.lib.redis import sync_redis
+from readiness.limits.upstreams import sweep
 from readiness.telemetry.recorder import Recorder
 
 SEEDED: Final = "demo seeded"
@@ -56,6 +57,7 @@ def seed(size: content.Size = content.FULL) -> bool:
         raise NotSeededError(str(error)) from error
     set_policy(demo, share=content.CHECKED_SHARE)
     _record_usage()
+    sweep()  # as the scheduler does each minute: the queue's depth has a history from the start
     gather_evidence(demo.project, timezone.now())
     _explain(demo)
     return True

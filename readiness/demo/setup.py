@@ -151,8 +151,11 @@ def _deployment(
         PriceUnit.INPUT_TOKEN: price["input_usd_per_million"],
         PriceUnit.OUTPUT_TOKEN: price["output_usd_per_million"],
     }
-    granted: Mapping[str, int | None] = profile["quota"]
-    limits = {unit: limit and int(limit * content.QUOTA_SHARE) for unit, limit in granted.items()}
+    granted: Mapping[str, Any] = profile["quota"]
+    limits: dict[str, int | None] = {
+        unit: granted[unit] and int(granted[unit] * content.QUOTA_SHARE)
+        for unit in ("rpm", "tpm", "rpd", "concurrency")
+    }
     return create_deployment(
         actor=actor,
         account=account,

@@ -5,19 +5,24 @@ attempt has a permit and a usage event of its own, because the provider charges 
 """
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Final
 from uuid import uuid4
 
-from readiness.lib.events import Outcome, Purpose, UsageEvent
+from asgiref.sync import sync_to_async
+
+from readiness.lib.events import Outcome as Ending
+from readiness.lib.events import Purpose, UsageEvent
 from readiness.lib.tokens import estimate_tokens, openai_token_charge
+from readiness.limits.alerts import tell_of_spent_credit
 from readiness.limits.limiter import Limiter
-from readiness.limits.tickets import LimiterUnavailableError, Permit, Ticket
+from readiness.limits.tickets import NO_COST, Cost, Outcome, Permit, ProviderWord, Ticket
 from readiness.providers.base import (
     ChatReply,
     ChatRequest,
@@ -26,13 +31,15 @@ from readiness.providers.base import (
     OutOfCreditError,
     ProviderClient,
     ProviderError,
-    RampLimitedError,
     RateLimitedError,
     Replay,
     UnreachableError,
     Usage,
 )
 from readiness.providers.registry import ClientPool
+from readiness.telemetry.queries import spent_nanos
+
+logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS: Final = 4
 """Faults of one request that are borne, the last one included; 429s are waited for instead."""
@@ -53,6 +60,10 @@ class Call:
     tenant: str
     """Who shares the tier equally with others: a run, an end user."""
     purpose: Purpose
+    end_user: str = ""
+    """Whose caps and overrides apply, where an app says for whom it calls."""
+    api_key: str = ""
+    """Id of the key that a customer's app called with."""
     parameters: Mapping[str, object] = field(default_factory=dict)
     run_id: str = ""
     prompt_hash: str = ""
@@ -124,54 +135,45 @@ class Door:
     async def _attempt(self, client: ProviderClient, turn: "_Turn", store: Store | None) -> Result:
         """One try at the provider, settled whatever comes of it."""
         call, permit = turn.call, turn.permit
-        event = replace(_event(call, turn.attempt), queue_ms=permit.queue_ms, queued=permit.queued)
+        event = replace(permit.ticket.event, queue_ms=permit.queue_ms, queued=permit.queued)
         started = time.monotonic()
+        sent_ms = permit.sent_ms(asyncio.get_running_loop().time())
         try:
             reply = await client.chat(_request(call, turn.attempt))
+            result = _result(call, reply, attempt=turn.attempt, queue_ms=turn.queue_ms)
+            delivered = _outcome_of_reply(permit, _delivered(event, reply, result), reply, sent_ms)
         except ProviderError as error:
-            await self._tell(call.spec, error)
-            await self._limiter.settle(
-                permit,
-                _failed(event, error, started, final=not turn.goes_on_after(error)),
-                reached_provider=not isinstance(error, UnreachableError),
-            )
+            failed = _failed(event, error, started, final=not turn.goes_on_after(error))
+            await self._limiter.settle(permit, _outcome_of_failure(permit, failed, error, sent_ms))
+            if isinstance(error, OutOfCreditError):
+                await _tell_of_spent_credit(call.spec.id)
             raise
-        except (
-            BaseException
-        ) as error:  # the caller gave up, or a bug: the permit must not outlive the attempt
-            cancelled = isinstance(error, asyncio.CancelledError)
-            outcome = Outcome.CANCELLED if cancelled else Outcome.FAILED
-            await self._limiter.settle(
-                permit, replace(event, outcome=outcome, provider_ms=_elapsed_ms(started))
-            )
+        except BaseException as error:
+            # The caller gave up, or a bug, of ours or in what was answered: the permit must not outlive it.
+            ending = Ending.CANCELLED if isinstance(error, asyncio.CancelledError) else Ending.FAILED
+            broken_off = replace(event, outcome=ending, provider_ms=_elapsed_ms(started))
+            await self._limiter.settle(permit, Outcome(event=broken_off, cost=permit.ticket.cost))
             raise
-        result = _result(call, reply, attempt=turn.attempt, queue_ms=turn.queue_ms)
         try:
             if store:
                 await store(result)
         finally:
-            await self._limiter.settle(permit, _delivered(event, reply, result))
+            await self._limiter.settle(permit, delivered)
         return result
 
-    async def _tell(self, spec: DeploymentSpec, error: ProviderError) -> None:
-        """Lets everybody at the upstream know what the provider said of our rate or our money."""
-        with suppress(LimiterUnavailableError):  # without Redis nobody is admitted anyway
-            if isinstance(error, OutOfCreditError):
-                await self._limiter.feedback(spec.upstream, "out_of_credit")
-            elif isinstance(error, RateLimitedError):
-                await self._limiter.feedback(
-                    spec.upstream,
-                    "ramp" if isinstance(error, RampLimitedError) else "rate",
-                    retry_after_s=error.retry_after_s,
-                    remaining_requests=error.rate_limits.remaining_requests,
-                    remaining_tokens=error.rate_limits.remaining_tokens,
-                )
+
+async def _tell_of_spent_credit(deployment_id: int) -> None:
+    """The caller hears what the provider said, whatever the database does; the sweep tells then."""
+    try:
+        await sync_to_async(tell_of_spent_credit)(deployment_id)
+    except Exception:
+        logger.exception("The alert that an account is out of credit could not be written.")
 
 
 @asynccontextmanager
 async def open_door(clients: ClientPool | None = None) -> AsyncIterator[Door]:
     """A door for the running event loop. ``clients`` is a seam for tests; it is closed on the way out."""
-    async with Limiter.open() as limiter, clients or ClientPool() as pool:
+    async with Limiter.open(spending=spent_nanos) as limiter, clients or ClientPool() as pool:
         yield Door(limiter, pool)
 
 
@@ -221,6 +223,8 @@ def _event(call: Call, attempt: int) -> UsageEvent:
         deployment_id=call.spec.id,
         tier=call.tier,
         tenant=call.tenant,
+        end_user=call.end_user,
+        api_key=call.api_key,
         purpose=call.purpose,
         run_id=call.run_id,
         prompt_hash=call.prompt_hash,
@@ -233,16 +237,53 @@ def _event(call: Call, attempt: int) -> UsageEvent:
 
 
 def _ticket(call: Call, attempt: int, longest_wait_s: float | None) -> Ticket:
+    spec = call.spec
     return Ticket(
         id=_event_id(call, attempt),
-        upstream=call.spec.upstream,
-        quota=call.spec.quota,
+        upstream=spec.upstream,
+        quota=spec.quota,
+        account=spec.account_upstream,
+        account_quota=spec.account_quota,
         tier=call.tier,
         tenant=call.tenant,
-        tokens=openai_token_charge(_texts(call), call.max_tokens),
+        cost=Cost(
+            tokens=openai_token_charge(_texts(call), call.max_tokens),
+            input_tokens=estimate_tokens(_texts(call)),
+            output_tokens=call.max_tokens,
+        ),
         event=_event(call, attempt),
         longest_wait_s=longest_wait_s,
+        patient=call.purpose is not Purpose.APP,
     )
+
+
+def _outcome_of_reply(permit: Permit, event: UsageEvent, reply: ChatReply, sent_ms: int | None) -> Outcome:
+    usage, headers = reply.usage, reply.rate_limits
+    cost = replace(
+        permit.ticket.cost,
+        input_tokens=usage.input_tokens - usage.cached_input_tokens,
+        output_tokens=usage.output_tokens,
+    )
+    word = ProviderWord(
+        kind="ok", limits=headers.limit, remaining=headers.remaining, age_ms=reply.headers_age_ms
+    )
+    return Outcome(event=event, cost=cost, word=word, sent_ms=sent_ms)
+
+
+def _outcome_of_failure(
+    permit: Permit, event: UsageEvent, error: ProviderError, sent_ms: int | None
+) -> Outcome:
+    """What a provider refuses or fails at may count in its limits all the same, but for output."""
+    headers = error.rate_limits
+    word = ProviderWord(
+        kind=error.signal,
+        retry_after_s=error.retry_after_s,
+        limits=headers.limit,
+        remaining=headers.remaining,
+    )
+    if isinstance(error, UnreachableError):
+        return Outcome(event=event, cost=NO_COST, word=word)
+    return Outcome(event=event, cost=replace(permit.ticket.cost, output_tokens=0), word=word, sent_ms=sent_ms)
 
 
 def _request(call: Call, attempt: int) -> ChatRequest:
@@ -276,7 +317,7 @@ def _failed(event: UsageEvent, error: ProviderError, started: float, *, final: b
     """A failed attempt costs nothing that we know of; the provider may have counted its tokens."""
     return replace(
         event,
-        outcome=Outcome.FAILED,
+        outcome=Ending.FAILED,
         final=final,
         http_status=error.http_status,
         error_class=error.label,
@@ -290,7 +331,7 @@ def _failed(event: UsageEvent, error: ProviderError, started: float, *, final: b
 def _delivered(event: UsageEvent, reply: ChatReply, result: Result) -> UsageEvent:
     return replace(
         event,
-        outcome=Outcome.OK,
+        outcome=Ending.OK,
         http_status=reply.http_status,
         model=reply.model,
         input_tokens=reply.usage.input_tokens,

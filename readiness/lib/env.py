@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -97,6 +98,16 @@ def _scheme(address: str) -> str:
         return urlsplit(address).scheme
     except ValueError:  # brackets of an IPv6 host that do not match
         return ""
+
+
+def env_zone(name: str, default: str) -> str:
+    """Name of a time zone that this machine knows, such as ``Europe/Berlin``."""
+    zone = env_str(name, default)
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones can be an OSError
+        raise ImproperlyConfigured(f"{name} must be a time zone, such as Europe/Berlin.") from None
+    return zone
 
 
 def parse_dotenv(text: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ One event describes one attempt at a provider, or one request that never reached
 later fact replaces an earlier one: an orphan's estimate (1) gives way to the late settlement (2).
 """
 
+import json
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Self
@@ -49,6 +50,10 @@ class UsageEvent:
     deployment_id: int = 0
     tier: str = ""
     tenant: str = ""
+    end_user: str = ""
+    """Whom the customer's app called for, as it names them; at most 200 characters."""
+    api_key: str = ""
+    """Id of the API key that was used, never the key."""
     purpose: str = Purpose.APP
     run_id: str = ""
     prompt_hash: str = ""
@@ -63,6 +68,12 @@ class UsageEvent:
     queue_ms: int = 0
     queued: bool = False
     """True when the permit had to wait: a 429 that the queue absorbed."""
+    predicted_ms: int = -1
+    """Wait that was predicted when the request was queued."""
+    refused_by: str = ""
+    """Which limit said no, and whose: ``project:12 day``."""
+    retry_after_ms: int = 0
+    """After a refusal: when another try makes sense; 0 where waiting does not help."""
     provider_ms: int = -1
     ttft_ms: int = -1
     simulated: bool = False
@@ -72,8 +83,18 @@ class UsageEvent:
         return {name: str(int(v) if isinstance(v, bool) else v) for name, v in asdict(self).items()}
 
     @classmethod
+    def from_entry(cls, raw: dict[str, str]) -> Self:
+        """The event of a stream entry: ``event`` is the JSON of ``to_fields``, and every other field replaces
+        one of it. Entries without it, written by older versions, are flat. ValueError for anything else.
+        """
+        told = json.loads(raw.get("event", "{}"))
+        if not isinstance(told, dict):
+            raise ValueError("the field event of the entry is no JSON object")
+        return cls.from_fields({**told, **raw})
+
+    @classmethod
     def from_fields(cls, raw: dict[str, str]) -> Self:
-        """The event of a stream entry. Unknown fields are ignored: two versions may run side by side."""
+        """The event of flat fields. Unknown fields are ignored: two versions may run side by side."""
         values: dict[str, object] = {}
         for field in fields(cls):
             if field.name not in raw:

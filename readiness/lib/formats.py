@@ -12,6 +12,11 @@ _HOUR = 60 * _MINUTE
 _DAY = 24 * _HOUR
 
 
+def column_words(name: str) -> str:
+    """A column's name as people say it: ``usd_per_day`` is “USD per day”."""
+    return name.replace("_", " ").replace("usd", "USD")
+
+
 def format_percent(share: float, places: int = 1) -> str:
     """A share of 1 as ``95.3 %``."""
     return f"{share * 100:.{places}f}{SPACE}%"

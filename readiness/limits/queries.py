@@ -1,33 +1,68 @@
 """How the queues stand, for pages."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from readiness.lib.redis import sync_redis
-from readiness.limits.scripts import UNREACHABLE, run
+from readiness.lib.scopes import Scope
+from readiness.limits.models import UpstreamSample
+from readiness.limits.scripts import UNREACHABLE, prefix, run
+from readiness.limits.tickets import LimiterUnavailableError
+from readiness.providers.models import Deployment
 
-NO_REDIS = "Redis does not answer: no new call to an AI service is admitted until it is back."
+NO_REDIS = (
+    "Redis does not answer. Until it is back, apps get at most half of each quota, and benchmarks and "
+    "spot-checks wait."
+)
 """What pages say of a Redis that is frozen or gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BucketState:
     unit: str
-    """``rpm``, ``tpm`` or ``rpd``."""
+    """``rpm``, ``tpm``, ``itpm``, ``otpm``, ``rpd`` or ``tpd``."""
+    configured: float
+    told: float | None
+    """What the provider's own headers say, where that is less."""
+    offered: float | None = None
+    """What they said last, be it less or more; None as long as they said nothing."""
     limit: float
+    """What is used now: the lesser of the two, after cuts."""
     level: float
     """Requests or tokens that could be spent now."""
+    kind: str
+    """Of window: continuous, sliding or fixed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TierQueue:
-    tier: str
+class LineState:
+    """One tier, or one of its overrides, at one upstream."""
+
+    name: str
+    """Its scope: ``tier:free``, ``tier:free/12``."""
+    weight: int
     waiting: int
     oldest_s: float
     """How long the oldest of its requests has been waiting; 0 when none is."""
+    patience_s: float
+    """How long that one waits at most: its line's longest wait, or one that it brought along."""
     served: float
     """Quota-seconds granted within this minute and the last."""
+    backlog: float
+    """Quota-seconds that wait."""
+    tenants: int
+    """That wait, parked ones included."""
+    parked: int
+    """Tenants at their cap of calls in flight."""
+
+    @property
+    def tier(self) -> str:
+        return Scope.parse(self.name).tier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,20 +70,43 @@ class UpstreamState:
     upstream: str
     buckets: tuple[BucketState, ...] = ()
     """Empty for an upstream that no call was made to since Redis started."""
+    account: tuple[BucketState, ...] = ()
+    """Of the whole account above it."""
     in_flight: int = 0
     concurrency: int | None = None
+    places: int | None = None
+    """Calls in flight that are allowed now: fewer after the provider was overloaded."""
     pause_s: float = 0.0
     """Seconds until calls go on after the provider said 429; 0 when nothing is paused."""
+    open_s: float = 0.0
+    """Seconds until a failing deployment is tried again; 0 while its circuit is closed."""
     out_of_credit: bool = False
-    tiers: tuple[TierQueue, ...] = ()
+    share: float = 1.0
+    """Part of the quota that is used, less than 1 after a cut."""
+    jitter_s: float = 0.0
+    """How much the way to the provider is taken to vary."""
+    lines: tuple[LineState, ...] = ()
+
+    @property
+    def jitter_ms(self) -> float:
+        return self.jitter_s * 1000
 
     @property
     def waiting(self) -> int:
-        return sum(tier.waiting for tier in self.tiers)
+        return sum(line.waiting for line in self.lines)
 
     @property
     def oldest_s(self) -> float:
-        return max((tier.oldest_s for tier in self.tiers), default=0.0)
+        return max((line.oldest_s for line in self.lines), default=0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """Something that happened to an upstream: a pause, a cut, a circuit, a quota that turned out smaller."""
+
+    kind: str
+    at: datetime
+    detail: Mapping[str, Any]
 
 
 def upstream_of(deployment_id: int) -> str:
@@ -58,20 +116,87 @@ def upstream_of(deployment_id: int) -> str:
 
 def upstream_state(upstream: str) -> UpstreamState:
     """One atomic snapshot. Raises ``LimiterUnavailableError``."""
-    raw = json.loads(run("inspect", upstream)["state"])
-    units = [unit for unit in ("rpm", "tpm", "rpd") if unit in raw["buckets"]]
+    text = run("inspect", upstream)["state"]
+    if not text:
+        return UpstreamState(upstream=upstream)
+    raw = json.loads(text)
     return UpstreamState(
         upstream=upstream,
-        buckets=tuple(BucketState(unit=unit, **raw["buckets"][unit]) for unit in units),
+        buckets=_buckets(raw["buckets"]),
+        account=_buckets(raw.get("account")),
         in_flight=raw["in_flight"],
         concurrency=raw.get("concurrency"),
+        places=raw.get("places"),
         pause_s=raw["pause_ms"] / 1000,
+        open_s=raw["open_ms"] / 1000,
         out_of_credit="circuit" in raw,
-        tiers=tuple(
-            TierQueue(tier=tier, waiting=it["waiting"], oldest_s=it["oldest_ms"] / 1000, served=it["served"])
-            for tier, it in sorted(dict(raw["tiers"]).items())
-        ),
+        share=raw["share"],
+        jitter_s=raw["jitter_ms"] / 1000,
+        lines=tuple(_line(name, raw["lines"][name]) for name in sorted(raw["lines"])),
     )
+
+
+def _buckets(raw: Any) -> tuple[BucketState, ...]:
+    # Lua cannot tell an empty list from an empty mapping.
+    return tuple(
+        BucketState(
+            unit=shown["name"],
+            configured=shown["configured"],
+            told=shown.get("told"),
+            offered=shown.get("offered"),
+            limit=shown["limit"],
+            level=shown["level"],
+            kind=shown["kind"],
+        )
+        for shown in raw or ()
+    )
+
+
+def _line(name: str, raw: Mapping[str, Any]) -> LineState:
+    return LineState(
+        name=name,
+        weight=raw.get("weight", 1),
+        waiting=raw["waiting"],
+        oldest_s=raw["oldest_ms"] / 1000,
+        patience_s=raw["patience_ms"] / 1000,
+        served=raw["served"],
+        backlog=raw["backlog"],
+        tenants=raw["tenants"],
+        parked=raw["parked"],
+    )
+
+
+def incidents(upstream: str, since: datetime) -> list[Incident]:
+    """What happened to the upstream, oldest first: at most the last thousand.
+
+    Raises ``LimiterUnavailableError``.
+    """
+    key, start = f"{prefix(upstream)}history", round(since.timestamp() * 1000)
+    try:
+        entries: Any = sync_redis().xrange(key, min=start)
+    except UNREACHABLE as error:
+        raise LimiterUnavailableError from error
+    return [
+        Incident(
+            kind=fields["kind"],
+            at=datetime.fromtimestamp(int(fields["at_ms"]) / 1000, UTC),
+            detail=json.loads(fields["detail"] or "{}"),
+        )
+        for _, fields in entries
+    ]
+
+
+def samples_since(deployment: Deployment, since: datetime) -> QuerySet[UpstreamSample]:
+    """How the deployment stood in each minute that it was looked at, oldest first."""
+    return UpstreamSample.objects.filter(deployment=deployment, at__gte=since).order_by("at")
+
+
+def last_samples(deployments: Iterable[Deployment]) -> dict[int, UpstreamSample]:
+    """How each deployment stood when it was last seen, by deployment id; one query."""
+    newest = UpstreamSample.objects.filter(deployment=OuterRef("pk")).order_by("-at").values("pk")[:1]
+    rows = Deployment.objects.filter(pk__in=[row.pk for row in deployments])
+    found = UpstreamSample.objects.filter(pk__in=rows.annotate(newest=Subquery(newest)).values("newest"))
+    return {sample.deployment_id: sample for sample in found}
 
 
 def upstream_states(upstreams: Iterable[str]) -> dict[str, UpstreamState]:

@@ -1,25 +1,39 @@
-"""Writes: tiers and their publication, and resuming a deployment whose account was out of credit.
+"""Writes: tiers, overrides and allowances, each with its publication.
 
-The rows of ``projects.Tier`` are the truth. Their publication is one Redis hash that the scripts read at
-every call, so a change is in force in every process with its next call.
+The rows are the truth. Their publication is one Redis hash that the scripts read at every call, so a change
+is in force in every process with its next call.
 """
 
 from collections.abc import Iterable, Mapping
-from itertools import chain
+from datetime import datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 from redis.exceptions import LockError
 
 from readiness.accounts.models import User
 from readiness.accounts.services import record_audit
 from readiness.lib.redis import sync_redis
-from readiness.limits.queries import upstream_of
-from readiness.limits.scripts import TIERS_KEY, UNREACHABLE, UPSTREAMS_KEY, run
+from readiness.limits.policy import published_fields
+from readiness.limits.publication import POLICY_KEY, write_policy
+from readiness.limits.scripts import served_by_redis
 from readiness.limits.tickets import LimiterUnavailableError
-from readiness.projects.models import Project, Tier
-from readiness.providers.models import Deployment
+from readiness.projects.models import (
+    LIMIT_FIELDS,
+    OVERRIDABLE,
+    Allowance,
+    AllowanceKind,
+    Project,
+    Tier,
+    TierOverride,
+)
 
 _LOCK_S = 5.0
+
+_Row = Tier | TierOverride | Allowance
 
 
 class NotYetInForceError(Exception):
@@ -32,50 +46,33 @@ class NotYetInForceError(Exception):
         )
 
 
-def _published_fields(tiers: Iterable[Tier]) -> dict[str, str]:
-    """``<slug>:<setting>`` to its value; a limit that is not set has no field."""
-    fields: dict[str, int | None] = {}
-    for tier in tiers:
-        fields |= {
-            f"{tier.slug}:weight": tier.weight,
-            f"{tier.slug}:rpm": tier.requests_per_minute,
-            f"{tier.slug}:tpm": tier.tokens_per_minute,
-            f"{tier.slug}:wait_ms": tier.longest_wait_seconds * 1000,
-        }
-    fields["lowest_weight"] = min((tier.weight for tier in tiers), default=1)
-    return {name: str(value) for name, value in fields.items() if value is not None}
-
-
-def publish_tiers() -> None:
-    """Puts all tier rows into force. Raises ``LimiterUnavailableError``.
+def publish_policy(now: datetime | None = None) -> None:
+    """Puts the rows of tiers, overrides and allowances into force. Raises ``LimiterUnavailableError``.
 
     The rows are read inside a lock that spans the write, so that a slow publisher never replaces newer rows
     by older ones.
     """
     client = sync_redis()
+    lock = client.lock(f"{POLICY_KEY}:lock", timeout=_LOCK_S, blocking_timeout=_LOCK_S)
     try:
-        with client.lock(f"{TIERS_KEY}:lock", timeout=_LOCK_S, blocking_timeout=_LOCK_S):
-            fields = _published_fields(Tier.objects.all())
-            with client.pipeline(transaction=True) as pipe:
-                pipe.delete(TIERS_KEY)
-                pipe.hset(TIERS_KEY, items=list(chain.from_iterable(fields.items())))
-                pipe.execute()
-    except (*UNREACHABLE, LockError) as error:
+        with served_by_redis(), lock:
+            fields = published_fields(Tier.objects.all(), TierOverride.objects.all(), Allowance.objects.all())
+            zone = ZoneInfo(settings.BUDGET_TIME_ZONE)
+            write_policy(client, fields, now=now or timezone.now(), zone=zone)
+    except LockError as error:
         raise LimiterUnavailableError from error
 
 
 def _publish_committed() -> None:
     try:
-        publish_tiers()
+        publish_policy()
     except LimiterUnavailableError as error:
         raise NotYetInForceError from error
 
 
 def _ensure_reachable() -> None:
-    try:
+    with served_by_redis():
         sync_redis().ping()
-    except UNREACHABLE as error:
-        raise LimiterUnavailableError from error
 
 
 def create_tier(*, actor: User, slug: str, values: Mapping[str, object]) -> Tier:
@@ -83,8 +80,7 @@ def create_tier(*, actor: User, slug: str, values: Mapping[str, object]) -> Tier
     _ensure_reachable()
     with transaction.atomic():
         tier = Tier.objects.create(slug=slug, **values)
-        _audit_tier(actor, "tier created", tier, {name: (None, value) for name, value in values.items()})
-        transaction.on_commit(_publish_committed)
+        _record(actor, "tier created", tier, _first_values(values))
     return tier
 
 
@@ -97,58 +93,90 @@ def update_tier(*, actor: User, tier: Tier, values: Mapping[str, object]) -> Tie
     _ensure_reachable()
     with transaction.atomic():
         tier = Tier.objects.select_for_update().get(pk=tier.pk)
-        changes = {
-            name: (getattr(tier, name), value)
-            for name, value in values.items()
-            if getattr(tier, name) != value
-        }
-        if changes:
-            for name, (_, value) in changes.items():
-                setattr(tier, name, value)
-            tier.save()
-            _audit_tier(actor, "tier changed", tier, changes)
-            transaction.on_commit(_publish_committed)
+        _change(actor, "tier changed", tier, values)
     return tier
 
 
-def _audit_tier(actor: User, action: str, tier: Tier, changes: Mapping[str, tuple[object, object]]) -> None:
+def set_override(
+    *, actor: User, tier: Tier, project: Project, end_user: str = "", values: Mapping[str, object]
+) -> TierOverride:
+    """Adds or changes what a project, or one of its end users, gets otherwise. Raises as ``update_tier``."""
+    _ensure_reachable()
+    with transaction.atomic():
+        override, created = TierOverride.objects.select_for_update().get_or_create(
+            tier=tier, project=project, end_user=end_user, defaults=values
+        )
+        if created:
+            _record(actor, "override added", override, _first_values(values))
+        else:
+            _change(actor, "override changed", override, values)
+    return override
+
+
+def remove_override(*, actor: User, override: TierOverride) -> None:
+    """From its commit on the tier counts as for everybody else. Raises as ``update_tier``."""
+    _remove(actor, "override removed", override, OVERRIDABLE)
+
+
+def set_allowance(
+    *, actor: User, project: Project | None, kind: AllowanceKind, subject: str, values: Mapping[str, object]
+) -> Allowance:
+    """Adds or changes what a subject may use. Raises as ``update_tier``."""
+    _ensure_reachable()
+    with transaction.atomic():
+        allowance, created = Allowance.objects.select_for_update().get_or_create(
+            project=project, kind=kind, subject=subject, defaults=values
+        )
+        if created:
+            _record(actor, "allowance added", allowance, _first_values(values))
+        else:
+            _change(actor, "allowance changed", allowance, values)
+    return allowance
+
+
+def remove_allowance(*, actor: User, allowance: Allowance) -> None:
+    """From its commit on the subject has no limit of its own. Raises as ``update_tier``."""
+    _remove(actor, "allowance removed", allowance, LIMIT_FIELDS)
+
+
+def _change(actor: User, action: str, row: _Row, values: Mapping[str, object]) -> None:
+    """Saves and records what differs; does nothing when nothing does."""
+    before = {name: getattr(row, name) for name in values}
+    changes = {name: (before[name], value) for name, value in values.items() if before[name] != value}
+    if changes:
+        for name, (_, value) in changes.items():
+            setattr(row, name, value)
+        row.save()
+        _record(actor, action, row, changes)
+
+
+def _remove(actor: User, action: str, row: TierOverride | Allowance, fields: Iterable[str]) -> None:
+    _ensure_reachable()
+    with transaction.atomic():
+        last = {name: (getattr(row, name), None) for name in fields if getattr(row, name) is not None}
+        _record(actor, action, row, last)
+        row.delete()
+
+
+def _first_values(values: Mapping[str, object]) -> Mapping[str, tuple[object, object]]:
+    return {name: (None, value) for name, value in values.items() if value is not None}
+
+
+def _record(actor: User, action: str, row: _Row, changes: Mapping[str, tuple[object, object]]) -> None:
+    """The entry in the audit log, and the publication on commit."""
+    project = None if isinstance(row, Tier) else row.project
     record_audit(
         actor=actor,
         action=action,
-        object_type="tier",
-        object_id=tier.slug,
-        object_label=tier.name,
-        changes=changes,
+        object_type=action.split()[0],
+        object_id=row.slug if isinstance(row, Tier) else row.pk,
+        object_label=str(row),
+        project_slug=project.slug if project else "",
+        changes={name: (_shown(before), _shown(after)) for name, (before, after) in changes.items()},
     )
+    transaction.on_commit(_publish_committed)
 
 
-def resume_deployment(*, actor: User, deployment: Deployment, project: Project) -> None:
-    """Lets calls through again after the provider said that the account was out of credit.
-
-    Raises ``LimiterUnavailableError`` with nothing recorded when Redis does not answer.
-    """
-    with transaction.atomic():
-        record_audit(
-            actor=actor,
-            action="deployment resumed",
-            object_type="deployment",
-            object_id=deployment.pk,
-            object_label=deployment.name,
-            project_slug=project.slug,
-        )
-        run("feedback", upstream_of(deployment.pk), "resume", None, 0, None, None)
-
-
-def sweep() -> None:
-    """Does for every upstream in use what no process may be alive to do.
-
-    Reaps leases and waiters of dead processes, so that their records appear even when no further call is
-    made, and publishes the tiers again, so that a publication that failed is made up for.
-    """
-    publish_tiers()
-    try:
-        upstreams = [str(name) for name in sync_redis().zrange(UPSTREAMS_KEY, 0, -1)]
-    except UNREACHABLE as error:
-        raise LimiterUnavailableError from error
-    for upstream in upstreams:
-        run("dispatch", upstream)
+def _shown(value: object) -> object:
+    """A value as the audit log keeps it, which is JSON: money in full, to the cent."""
+    return f"${value:,.2f}" if isinstance(value, Decimal) else value

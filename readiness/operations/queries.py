@@ -1,33 +1,51 @@
 """What the limits page shows: the project's deployments with their buckets and queues as they stand now."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from readiness.limits.queries import NO_REDIS, TierQueue, UpstreamState, upstream_of, upstream_states
+from readiness.limits.models import UpstreamSample
+from readiness.limits.queries import (
+    NO_REDIS,
+    BucketState,
+    LineState,
+    UpstreamState,
+    last_samples,
+    upstream_of,
+    upstream_states,
+)
 from readiness.limits.tickets import LimiterUnavailableError
+from readiness.operations.words import UNITS, bucket_note, line_name, state_sentences, window_words
 from readiness.projects.models import Project, Tier
-from readiness.providers.models import Deployment, ProviderKind
+from readiness.providers.models import Deployment, ProviderAccount, ProviderKind
 from readiness.providers.queries import deployments_of
-
-UNITS = {"rpm": "Requests per minute", "tpm": "Tokens per minute", "rpd": "Requests per day"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gauge:
-    """One of the provider's limits; ``level`` is what may be spent now, None when that is not known."""
+    """One of the provider's limits."""
 
     label: str
     limit: float
     level: float | None
+    """What may be spent now; None when that is not known."""
+    seen: float | None = None
+    """Without a level: the part of the limit that was left when somebody looked last, 0 to 1."""
+    note: str
+    """How it comes back, and why it is not the configured one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TierLine:
-    """One tier at one deployment. Shares are of 1."""
+    """One tier, or an override of it, at one deployment. Shares are of 1."""
 
     name: str
     waiting: int
     oldest_s: float
+    patience_s: float
+    """How long the oldest waits at most."""
+    tenants: int
+    """That wait, parked ones included."""
+    parked: int
     promised: float
     """Its share while every tier of the table waits."""
     got: float | None
@@ -38,9 +56,15 @@ class TierLine:
 class UpstreamPanel:
     deployment: Deployment
     gauges: Sequence[Gauge]
+    account_gauges: Sequence[Gauge]
+    """Of the whole account, which other deployments use too."""
     state: UpstreamState | None
     """None when Redis does not answer."""
+    sentences: Sequence[str]
+    """What holds calls back now."""
     lines: Sequence[TierLine]
+    sample: UpstreamSample | None
+    """How it stood when somebody looked last; only where there is no state."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,19 +74,25 @@ class LimitsPage:
     trouble: str
     """Plain words when Redis does not answer, else empty."""
 
+    @property
+    def tier_names(self) -> Mapping[str, str]:
+        """Name by slug."""
+        return {tier.slug: tier.name for tier in self.tiers}
+
 
 def limits_page(project: Project) -> LimitsPage:
     """Deployments that are called at all, each with its state, and the tiers that share them."""
-    deployments = list(callable_deployments(project))
+    deployments = callable_deployments(project)
     tiers = list(Tier.objects.all())
-    states: Mapping[str, UpstreamState] = {}
-    trouble = ""
+    names = {tier.slug: tier.name for tier in tiers}
     try:
         states = upstream_states(upstream_of(deployment.pk) for deployment in deployments)
     except LimiterUnavailableError:
-        trouble = NO_REDIS
-    panels = [_panel(deployment, states.get(upstream_of(deployment.pk)), tiers) for deployment in deployments]
-    return LimitsPage(panels=panels, tiers=tiers, trouble=trouble)
+        seen = last_samples(deployments)
+        panels = [_last_seen(deployment, seen.get(deployment.pk)) for deployment in deployments]
+        return LimitsPage(panels=panels, tiers=tiers, trouble=NO_REDIS)
+    panels = [_panel(d, states[upstream_of(d.pk)], project, names) for d in deployments]
+    return LimitsPage(panels=panels, tiers=tiers, trouble="")
 
 
 def callable_deployments(project: Project) -> Sequence[Deployment]:
@@ -70,40 +100,92 @@ def callable_deployments(project: Project) -> Sequence[Deployment]:
     return list(deployments_of(project).exclude(account__kind=ProviderKind.RECORDED))
 
 
-def _panel(deployment: Deployment, state: UpstreamState | None, tiers: Sequence[Tier]) -> UpstreamPanel:
+def _panel(
+    deployment: Deployment, state: UpstreamState, project: Project, tiers: Mapping[str, str]
+) -> UpstreamPanel:
+    """One that no call has used yet is full."""
     return UpstreamPanel(
         deployment=deployment,
-        gauges=_gauges(deployment, state),
+        gauges=_gauges(state.buckets, state.share) if state.buckets else list(_full(deployment, deployment)),
+        account_gauges=_gauges(state.account, 1.0)
+        if state.account
+        else list(_full(deployment, deployment.account)),
         state=state,
-        lines=_lines(state.tiers, tiers) if state else (),
+        sentences=list(state_sentences(state)),
+        lines=_lines(state.lines, project.pk, tiers),
+        sample=None,
     )
 
 
-def _gauges(deployment: Deployment, state: UpstreamState | None) -> list[Gauge]:
-    """The deployment's limits; one that no call has used yet is full."""
-    levels = {bucket.unit: bucket.level for bucket in state.buckets} if state else {}
-    gauges = []
-    for unit, label in UNITS.items():
-        limit = getattr(deployment, unit)
-        if limit is not None:
-            level = min(levels.get(unit, limit), limit) if state else None
-            gauges.append(Gauge(label=label, limit=limit, level=level))
-    return gauges
+def _last_seen(deployment: Deployment, sample: UpstreamSample | None) -> UpstreamPanel:
+    levels = sample.levels if sample else {}
+    return UpstreamPanel(
+        deployment=deployment,
+        gauges=list(_full(deployment, deployment, levels, known=False)),
+        account_gauges=list(_full(deployment, deployment.account, levels, known=False, above="account ")),
+        state=None,
+        sentences=(),
+        lines=(),
+        sample=sample,
+    )
 
 
-def _lines(queues: Sequence[TierQueue], tiers: Sequence[Tier]) -> list[TierLine]:
-    known = {tier.slug: tier for tier in tiers}
-    lowest = min((tier.weight for tier in tiers), default=1)
-    weights = {queue.tier: known[queue.tier].weight if queue.tier in known else lowest for queue in queues}
-    served = sum(queue.served for queue in queues)
-    lines = [
-        TierLine(
-            name=known[queue.tier].name if queue.tier in known else "Unknown tier",
-            waiting=queue.waiting,
-            oldest_s=queue.oldest_s,
-            promised=weights[queue.tier] / sum(weights.values()),
-            got=queue.served / served if served else None,
+def _gauges(buckets: Iterable[BucketState], share: float) -> list[Gauge]:
+    return [
+        Gauge(
+            label=UNITS[bucket.unit],
+            limit=bucket.limit,
+            level=min(max(bucket.level, 0.0), bucket.limit),
+            note=bucket_note(bucket, share),
         )
-        for queue in queues
+        for bucket in buckets
     ]
-    return sorted(lines, key=lambda line: -line.promised)
+
+
+def _full(
+    deployment: Deployment,
+    limits: Deployment | ProviderAccount,
+    seen: Mapping[str, float] | None = None,
+    *,
+    known: bool = True,
+    above: str = "",
+) -> Iterator[Gauge]:
+    """The configured limits, full where nobody has called yet, else as they were seen last."""
+    for unit, label in UNITS.items():
+        limit = getattr(limits, unit)
+        if limit is None:
+            continue
+        kind = deployment.day_window if unit.endswith("d") else deployment.window
+        yield Gauge(
+            label=label,
+            limit=limit,
+            level=limit if known else None,
+            seen=(seen or {}).get(f"{above}{unit}"),
+            note=window_words(kind if limits is deployment else "continuous", unit),
+        )
+
+
+def _lines(found: Iterable[LineState], project_id: int, tiers: Mapping[str, str]) -> list[TierLine]:
+    """Lines that wait or were served within two minutes; those of other projects as one for each tier."""
+    together: dict[str, list[LineState]] = {}
+    for line in found:
+        if line.waiting or line.served:
+            together.setdefault(line_name(line.name, project_id, tiers), []).append(line)
+    weights = sum(line.weight for lines in together.values() for line in lines)
+    served = sum(line.served for lines in together.values() for line in lines)
+    shown = [_line(name, lines, weights, served) for name, lines in together.items()]
+    return sorted(shown, key=lambda line: -line.promised)
+
+
+def _line(name: str, lines: Sequence[LineState], weights: int, served: float) -> TierLine:
+    oldest = max(lines, key=lambda line: line.oldest_s)
+    return TierLine(
+        name=name,
+        waiting=sum(line.waiting for line in lines),
+        oldest_s=oldest.oldest_s,
+        patience_s=oldest.patience_s,
+        tenants=sum(line.tenants for line in lines),
+        parked=sum(line.parked for line in lines),
+        promised=sum(line.weight for line in lines) / weights,
+        got=sum(line.served for line in lines) / served if served else None,
+    )

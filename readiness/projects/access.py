@@ -36,5 +36,8 @@ def get_project(request: HttpRequest, slug: str, needed: Role = Role.VIEWER) -> 
     request.project = project  # type: ignore[attr-defined]
     request.role = role  # type: ignore[attr-defined]
     if not role.covers(needed):
-        raise PermissionDenied(f"This needs the role {needed.value}; yours is {role.value}.")
+        raise PermissionDenied(
+            f"This needs the role {needed.value}; yours is {role.value}. An admin of the project can change "
+            "it."
+        )
     return project

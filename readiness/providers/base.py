@@ -5,6 +5,7 @@ The tree follows what a caller must do, not which status code came: pause, back 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 
@@ -52,12 +53,13 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimitHeaders:
-    """What the provider said of its quota in a response; None where it said nothing usable."""
+    """What the provider said of its minute's quota in a response, by unit; a unit it did not tell is absent.
 
-    limit_requests: int | None = None
-    remaining_requests: int | None = None
-    limit_tokens: int | None = None
-    remaining_tokens: int | None = None
+    Units: ``requests``, ``tokens``, ``input_tokens``, ``output_tokens``.
+    """
+
+    limit: Mapping[str, int] = field(default_factory=dict)
+    remaining: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,8 @@ class ChatReply:
     ttft_ms: int | None
     """To the first content; None without streaming."""
     rate_limits: RateLimitHeaders = field(default_factory=RateLimitHeaders)
+    headers_age_ms: int = 0
+    """From the arrival of the headers, and so of ``rate_limits``, to the end of the answer."""
     http_status: int = 200
     simulated: bool = False
     """The reply came from the simulated AI service: it says so in the header ``x-simulated``."""
@@ -83,6 +87,8 @@ class ProviderError(Exception):
     retryable = False
     label = "error"
     """Stable word for records and charts."""
+    signal = ""
+    """What everybody at the upstream must learn of it; empty where only our request was at fault."""
 
     def __init__(
         self,
@@ -103,18 +109,28 @@ class RateLimitedError(ProviderError):
 
     retryable = True
     label = "rate_limited"
+    signal = "rate"
 
 
 class RampLimitedError(RateLimitedError):
     """429 for too fast a rise: slow down, without a long pause."""
 
     label = "ramp_limited"
+    signal = "ramp"
+
+
+class ConcurrencyLimitedError(RateLimitedError):
+    """429 for too many calls at once: their number comes down; a pause would help nobody."""
+
+    label = "concurrency_limited"
+    signal = "concurrency"
 
 
 class OutOfCreditError(ProviderError):
     """429 or 402 for money: never retried, opens the circuit, tells an admin."""
 
     label = "out_of_credit"
+    signal = "out_of_credit"
 
 
 class OverloadedError(ProviderError):
@@ -122,6 +138,7 @@ class OverloadedError(ProviderError):
 
     retryable = True
     label = "overloaded"
+    signal = "overloaded"
 
 
 class ProviderFaultError(ProviderError):
@@ -129,12 +146,14 @@ class ProviderFaultError(ProviderError):
 
     retryable = True
     label = "provider_fault"
+    signal = "fault"
 
 
 class UnreachableError(ProviderFaultError):
     """No connection at all: wrong address, refused, TLS failure. Nothing was charged."""
 
     label = "unreachable"
+    signal = "unreachable"
 
 
 class RefusedAddressError(UnreachableError):
@@ -142,6 +161,7 @@ class RefusedAddressError(UnreachableError):
 
     retryable = False
     label = "refused_address"
+    signal = ""
 
 
 class BadCredentialError(ProviderError):
@@ -206,14 +226,50 @@ class ProviderClient(Protocol):
     async def aclose(self) -> None: ...
 
 
+class Accounting(StrEnum):
+    """How a provider counts tokens against its limits."""
+
+    OPENAI = "openai"
+    """The larger of the longest answer and an estimate, when the request arrives; nothing is given back."""
+    ANTHROPIC = "anthropic"
+    """Input without its cached part, and the real output, each with a limit of its own."""
+
+
+class WindowKind(StrEnum):
+    """How a limit comes back after it was used."""
+
+    CONTINUOUS = "continuous"
+    """Steadily: a tenth of the limit in a tenth of the window."""
+    SLIDING = "sliding"
+    """Each use leaves the count one window after it was made."""
+    FIXED = "fixed"
+    """All at once, at the edges of the clock's minutes or days."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
-    """A provider's limits for one upstream; None where there is none."""
+    """A provider's limits for one upstream and how it counts them; a limit is None where there is none."""
 
     rpm: int | None = None
     tpm: int | None = None
     rpd: int | None = None
+    tpd: int | None = None
+    itpm: int | None = None
+    """Input tokens per minute."""
+    otpm: int | None = None
+    """Output tokens per minute."""
     concurrency: int | None = None
+    accounting: Accounting = Accounting.OPENAI
+    window: WindowKind = WindowKind.CONTINUOUS
+    """Of the limits per minute."""
+    day_window: WindowKind = WindowKind.CONTINUOUS
+    """Of the limits per day."""
+    zone: str = "UTC"
+    """Fixed days begin at midnight of this IANA time zone."""
+    edge_s: int = 0
+    """Second of the minute, 0 to 59, at which fixed minutes begin."""
+    jitter_ms: int = 500
+    """Most that the time on the way to the provider is expected to vary."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +277,7 @@ class DeploymentSpec:
     """All that a call needs to know of a deployment, detached from the database."""
 
     id: int
+    account_id: int
     label: str
     kind: str
     base_url: str
@@ -229,6 +286,8 @@ class DeploymentSpec:
     parameters: Mapping[str, object]
     max_output_tokens: int
     quota: Quota
+    account_quota: Quota | None = None
+    """Limits of the whole account, above those of its models; None where it has none."""
     simulated: bool
     prices: "PriceTable"
 
@@ -236,6 +295,11 @@ class DeploymentSpec:
     def upstream(self) -> str:
         """Name of the shared queue in front of this credential and model."""
         return f"d{self.id}"
+
+    @property
+    def account_upstream(self) -> str:
+        """Name under which all deployments of the account count together."""
+        return f"a{self.account_id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

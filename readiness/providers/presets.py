@@ -1,8 +1,10 @@
-"""Well-known OpenAI-compatible services and the base URLs that they document."""
+"""Well-known services and the base URLs that they document."""
 
 from dataclasses import dataclass
 
 from django.conf import settings
+
+from readiness.providers.models import ProviderKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,12 +15,14 @@ class Preset:
     name: str
     base_url: str
     note: str = ""
+    kind: str = ProviderKind.OPENAI
 
 
 _OWN_MACHINE = "On your own machine or network: the site must allow private addresses."
 
 _PUBLIC = (
     Preset("openai", "OpenAI", "https://api.openai.com/v1"),
+    Preset("anthropic", "Anthropic", "https://api.anthropic.com/v1", kind=ProviderKind.ANTHROPIC),
     Preset(
         "azure",
         "Azure OpenAI",

@@ -9,13 +9,15 @@ from django.db.models import Prefetch, Q, QuerySet
 from readiness.lib import crypto
 from readiness.projects.models import Project
 from readiness.providers.base import (
+    Accounting,
     AccountSpec,
     BadCredentialError,
     DeploymentSpec,
     PriceTable,
     Quota,
+    WindowKind,
 )
-from readiness.providers.models import Deployment, PriceOverride, ProviderAccount
+from readiness.providers.models import LIMITS, Deployment, PriceOverride, ProviderAccount, ProviderKind
 from readiness.providers.prices import per_million, price_table
 
 
@@ -68,6 +70,7 @@ def _spec(deployment: Deployment, on: date) -> DeploymentSpec:
     account = deployment.account
     return DeploymentSpec(
         id=deployment.pk,
+        account_id=account.pk,
         label=f"{account.name} · {deployment.name}",
         kind=account.kind,
         base_url=account.base_url,
@@ -75,15 +78,47 @@ def _spec(deployment: Deployment, on: date) -> DeploymentSpec:
         model=deployment.model,
         parameters=deployment.parameters,
         max_output_tokens=deployment.max_output_tokens,
-        quota=Quota(
-            rpm=deployment.rpm,
-            tpm=deployment.tpm,
-            rpd=deployment.rpd,
-            concurrency=deployment.concurrency,
-        ),
+        quota=quota_of(deployment),
+        account_quota=account_quota_of(account),
         simulated=account.simulated,
         prices=prices_on(deployment, on),
     )
+
+
+def quota_of(deployment: Deployment) -> Quota:
+    """The provider's limits for the deployment, and how it counts them."""
+    return Quota(
+        rpm=deployment.rpm,
+        tpm=deployment.tpm,
+        rpd=deployment.rpd,
+        tpd=deployment.tpd,
+        itpm=deployment.itpm,
+        otpm=deployment.otpm,
+        concurrency=deployment.concurrency,
+        accounting=Accounting(deployment.accounting),
+        window=WindowKind(deployment.window),
+        day_window=WindowKind(deployment.day_window),
+        zone=deployment.zone,
+        edge_s=deployment.edge_second,
+        jitter_ms=deployment.jitter_ms,
+    )
+
+
+def account_quota_of(account: ProviderAccount) -> Quota | None:
+    """The limits of the whole account; None where it has none. Its windows refill steadily."""
+    limits = {name: getattr(account, name) for name in LIMITS}
+    if not any(limits.values()):
+        return None
+    counts_apart = account.kind == ProviderKind.ANTHROPIC or account.itpm or account.otpm
+    return Quota(**limits, accounting=Accounting.ANTHROPIC if counts_apart else Accounting.OPENAI)
+
+
+def quota_words(quota: Quota | None) -> str:
+    """The limits in one line: ``600 RPM · 200,000 TPM``; empty where there is none."""
+    units = ("RPM", "TPM", "requests a day", "tokens a day", "input TPM", "output TPM", "at once")
+    limits = zip(LIMITS, units, strict=True)
+    told = [f"{limit:,} {unit}" for name, unit in limits if (limit := getattr(quota, name, None))]
+    return " · ".join(told)
 
 
 def prices_on(deployment: Deployment, on: date) -> PriceTable:
@@ -114,15 +149,7 @@ class DeploymentRow:
 
     @property
     def quota_words(self) -> str:
-        """The limits in one line: ``600 RPM · 200,000 TPM``."""
-        deployment = self.deployment
-        limits = (
-            (deployment.rpm, "RPM"),
-            (deployment.tpm, "TPM"),
-            (deployment.rpd, "requests a day"),
-            (deployment.concurrency, "at once"),
-        )
-        return " · ".join(f"{limit:,} {unit}" for limit, unit in limits if limit) or "no limit"
+        return quota_words(quota_of(self.deployment)) or "no limit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +160,11 @@ class AccountRow:
     has_key: bool
     may_change: bool
     deployments: Sequence[DeploymentRow]
+
+    @property
+    def quota_words(self) -> str:
+        """The limits of the whole account in one line; empty where it has none."""
+        return quota_words(account_quota_of(self.account))
 
 
 def deployments_for_page(

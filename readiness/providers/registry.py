@@ -7,14 +7,21 @@ from typing import Self
 import httpx
 
 from readiness.providers.base import BadRequestError, Endpoint, ProviderClient
-from readiness.providers.clients.openai import OpenAIClient
+from readiness.providers.clients.anthropic import AnthropicWire
+from readiness.providers.clients.http import HttpClient
+from readiness.providers.clients.openai import OpenAIWire
 from readiness.providers.clients.recorded import RecordedClient
 from readiness.providers.models import ProviderKind
 
 Factory = Callable[[Endpoint, httpx.AsyncBaseTransport | None], ProviderClient]
 
 FACTORIES: dict[str, Factory] = {
-    ProviderKind.OPENAI: lambda endpoint, transport: OpenAIClient(endpoint, transport=transport),
+    ProviderKind.OPENAI: lambda endpoint, transport: HttpClient(
+        endpoint, OpenAIWire(endpoint.base_url), transport=transport
+    ),
+    ProviderKind.ANTHROPIC: lambda endpoint, transport: HttpClient(
+        endpoint, AnthropicWire(), transport=transport
+    ),
     ProviderKind.RECORDED: lambda _endpoint, _transport: RecordedClient(),
 }
 

@@ -1,10 +1,11 @@
 """Writes of accounts and deployments: every change is audited, no key ever leaves through a log or a page."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Any, TypedDict, Unpack
 
 from asgiref.sync import async_to_sync
@@ -15,8 +16,8 @@ from readiness.accounts.services import HIDDEN, record_audit
 from readiness.lib import crypto
 from readiness.projects.models import Project
 from readiness.providers.addresses import is_simulator, normalised
-from readiness.providers.base import AccountSpec, ConnectionReport, ProviderError
-from readiness.providers.models import Deployment, PriceOverride, ProviderAccount, ProviderKind
+from readiness.providers.base import Accounting, AccountSpec, ConnectionReport, ProviderError
+from readiness.providers.models import LIMITS, Deployment, PriceOverride, ProviderAccount, ProviderKind
 from readiness.providers.queries import account_spec, is_used
 from readiness.providers.registry import open_client
 
@@ -25,18 +26,39 @@ class InUseError(Exception):
     """The row cannot be deleted; ``str(error)`` says what to do instead."""
 
 
-class DeploymentFields(TypedDict, total=False):
-    """Columns of a deployment that a person sets; quotas are per minute, per day, and calls at once."""
+quota_listeners: list[Callable[[int], None]] = []
+"""Called with a deployment's id, after the commit, when its quota or that of its account has changed."""
+
+
+class LimitFields(TypedDict, total=False):
+    """What a provider allows, for an account or a deployment; None where it sets no limit."""
+
+    rpm: int | None
+    tpm: int | None
+    rpd: int | None
+    tpd: int | None
+    itpm: int | None
+    otpm: int | None
+    concurrency: int | None
+
+
+class DeploymentFields(LimitFields, total=False):
+    """Columns of a deployment that a person sets; their units are in ``models.Deployment``."""
 
     name: str
     model: str
     parameters: dict[str, Any]
     max_output_tokens: int
-    rpm: int | None
-    tpm: int | None
-    rpd: int | None
-    concurrency: int | None
+    accounting: str
+    window: str
+    day_window: str
+    zone: str
+    edge_second: int
+    jitter_ms: int
     active: bool
+
+
+_QUOTA_COLUMNS = {*LIMITS, "accounting", "window", "day_window", "zone", "edge_second", "jitter_ms"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +87,7 @@ def create_account(
     kind: str = ProviderKind.OPENAI,
     base_url: str = "",
     api_key: str = "",
+    **limits: Unpack[LimitFields],
 ) -> ProviderAccount:
     """A new account of the project, or of the whole site. ``base_url`` has passed ``check_base_url``."""
     account = ProviderAccount.objects.create(
@@ -74,8 +97,14 @@ def create_account(
         base_url=normalised(base_url),
         credential_encrypted=crypto.encrypt(api_key),
         simulated=is_simulator(base_url),
+        **limits,
     )
-    changes = {"name": ("", name), "kind": ("", kind), "base_url": ("", account.base_url)}
+    changes: dict[str, tuple[object, object]] = {
+        "name": ("", name),
+        "kind": ("", kind),
+        "base_url": ("", account.base_url),
+        **{unit: ("", limit) for unit, limit in limits.items() if limit},
+    }
     if api_key:
         changes["api_key"] = ("", HIDDEN)
     _audit(actor, "provider account added", account, changes)
@@ -84,14 +113,25 @@ def create_account(
 
 @transaction.atomic
 def update_account(
-    *, actor: User | None, account: ProviderAccount, name: str, base_url: str, api_key: str | None = None
+    *,
+    actor: User | None,
+    account: ProviderAccount,
+    name: str,
+    base_url: str,
+    api_key: str | None = None,
+    **limits: Unpack[LimitFields],
 ) -> ProviderAccount:
-    """Changes the account. ``api_key``: None keeps the stored key, an empty text removes it."""
+    """Changes the account; limits that are not named stay.
+
+    ``api_key``: None keeps the stored key, an empty text removes it.
+    """
     before = ProviderAccount.objects.select_for_update().get(pk=account.pk)
     account.name, account.base_url = name, normalised(base_url)
     if account.base_url != before.base_url:
         account.simulated = is_simulator(base_url)
-    changes = _changed(before, account, ("name", "base_url", "simulated"))
+    for unit, limit in limits.items():
+        setattr(account, unit, limit)
+    changes = _changed(before, account, ("name", "base_url", "simulated", *limits))
     if api_key is not None:
         account.credential_encrypted = crypto.encrypt(api_key)
         changes["api_key"] = (
@@ -101,6 +141,8 @@ def update_account(
     account.save()
     if changes:
         _audit(actor, "provider account changed", account, changes)
+    if _QUOTA_COLUMNS & changes.keys():
+        _tell_listeners(account.deployments.values_list("pk", flat=True))
     return account
 
 
@@ -124,7 +166,9 @@ def create_deployment(
     prices: Sequence[Price] = (),
     **fields: Unpack[DeploymentFields],
 ) -> Deployment:
-    """A new deployment with its price overrides."""
+    """A new deployment with its price overrides; tokens count as the kind of account suggests."""
+    if account.kind == ProviderKind.ANTHROPIC:
+        fields.setdefault("accounting", Accounting.ANTHROPIC.value)
     deployment = Deployment.objects.create(account=account, **fields)
     _replace_prices(deployment, prices)
     changes: dict[str, tuple[object, object]] = {name: ("", value) for name, value in fields.items()}
@@ -155,6 +199,8 @@ def update_deployment(
             changes["prices"] = ([str(price) for price in old], [str(price) for price in new])
     if changes:
         _audit(actor, "deployment changed", deployment, changes)
+    if _QUOTA_COLUMNS & changes.keys():
+        _tell_listeners([deployment.pk])
     return deployment
 
 
@@ -233,6 +279,13 @@ def _mark_simulated(actor: User | None, account: ProviderAccount) -> None:
     account.simulated = True
     account.save(update_fields=["simulated"])
     _audit(actor, "provider account changed", account, {"simulated": (False, True)})
+
+
+def _tell_listeners(deployment_ids: Iterable[int]) -> None:
+    for deployment_id in deployment_ids:
+        for listener in quota_listeners:
+            # Robust: the change is stored whatever a listener meets, and each call brings its quota along.
+            transaction.on_commit(partial(listener, deployment_id), robust=True)
 
 
 def _changed(before: object, after: object, names: Sequence[str]) -> dict[str, tuple[object, object]]:

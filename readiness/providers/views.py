@@ -18,7 +18,9 @@ from readiness.lib.web import see_other, vary_on_htmx, wants_fragment
 from readiness.projects.access import current_user, get_project, require_site_admin, role_in
 from readiness.projects.models import Project, Role
 from readiness.providers import services
-from readiness.providers.forms import AccountForm, DeploymentForm, price_formset
+from readiness.providers.forms.accounts import AccountForm
+from readiness.providers.forms.deployments import DeploymentForm
+from readiness.providers.forms.prices import price_formset
 from readiness.providers.models import Deployment, ProviderAccount, ProviderKind
 from readiness.providers.presets import preset, presets
 from readiness.providers.queries import DeploymentRow, accounts_of, deployments_for_page, prices_on
@@ -46,7 +48,7 @@ def new_account(request: HttpRequest, slug: str) -> HttpResponse:
     project = get_project(request, slug, Role.ADMIN)
     user = current_user(request)
     chosen = preset(request.GET.get("preset", ""))
-    initial = {"name": chosen.name, "base_url": chosen.base_url} if chosen else {}
+    initial = {"name": chosen.name, "kind": chosen.kind, "base_url": chosen.base_url} if chosen else {}
     form = AccountForm(
         request.POST or None, initial=initial, project=project, may_change_site=user.is_site_admin
     )
@@ -59,6 +61,7 @@ def new_account(request: HttpRequest, slug: str) -> HttpResponse:
             kind=data["kind"],
             base_url=data["base_url"],
             api_key=data["api_key"],
+            **form.limits(),
         )
         messages.success(request, f"{account.name} is stored. Add the models you want to call.")
         return see_other(request, reverse("providers:new_deployment", args=[slug, account.pk]))
@@ -78,6 +81,7 @@ def edit_account(request: HttpRequest, slug: str, account_id: int) -> HttpRespon
             name=form.cleaned_data["name"],
             base_url=form.cleaned_data.get("base_url", ""),
             api_key=form.key_change(),
+            **form.limits(),
         )
         messages.success(request, f"{account.name} is saved.")
         return see_other(request, reverse("providers:list", args=[slug]))

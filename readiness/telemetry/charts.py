@@ -26,7 +26,8 @@ class Chart:
     empty: str
     header: Sequence[str]
     rows: Sequence[Sequence[str | datetime]]
-    """First column: start of the window."""
+    """First column: start of the window, or what the chart is by."""
+    by_time: bool = True
     log_switch: bool = False
 
     @property

@@ -9,7 +9,8 @@ from readiness.providers.models import Deployment
 class RequestRecord(models.Model):
     """One attempt at a provider, or one request that never reached it; written only by the recorder.
 
-    Column meanings and units: ``readiness.lib.events.UsageEvent``.
+    Column meanings and units: ``readiness.lib.events.UsageEvent``. Columns that came later have defaults in
+    the database too: until a deploy is over, a recorder of the version before still writes rows.
     """
 
     event_id = models.CharField(max_length=64, unique=True)
@@ -25,6 +26,8 @@ class RequestRecord(models.Model):
     )
     tier = models.CharField(max_length=40, blank=True)
     tenant = models.CharField(max_length=64, blank=True)
+    end_user = models.CharField(max_length=200, blank=True, default="", db_default="")
+    api_key = models.CharField(max_length=64, blank=True, default="", db_default="")
     purpose = models.CharField(max_length=20)
     run_id = models.CharField(max_length=40, blank=True)
     prompt_hash = models.CharField(max_length=64, blank=True)
@@ -37,6 +40,10 @@ class RequestRecord(models.Model):
     cost_nanos = models.BigIntegerField(default=0)
     queue_ms = models.PositiveIntegerField(default=0)
     queued = models.BooleanField(default=False)
+    predicted_ms = models.BigIntegerField(default=-1, db_default=-1)
+    refused_by = models.TextField(blank=True, default="", db_default="")
+    retry_after_ms = models.PositiveBigIntegerField(default=0, db_default=0)
+    """Reaches to the end of a month, which is more milliseconds than an integer column holds."""
     provider_ms = models.IntegerField(default=-1)
     ttft_ms = models.IntegerField(default=-1)
     simulated = models.BooleanField(default=False)
@@ -46,6 +53,28 @@ class RequestRecord(models.Model):
         indexes = [
             models.Index(fields=["project", "-at"], name="record_by_project"),
             models.Index(fields=["run_id"], name="record_by_run", condition=~models.Q(run_id="")),
+            # With the cost, so that a sum is read from the index alone.
+            models.Index(
+                fields=["api_key", "at", "cost_nanos"],
+                name="record_cost_by_key",
+                condition=~models.Q(api_key=""),
+            ),
+            models.Index(
+                fields=["project", "end_user", "at", "cost_nanos"],
+                name="record_cost_by_end_user",
+                condition=~models.Q(end_user=""),
+            ),
+            # Few of all: those that the limits page reads.
+            models.Index(
+                fields=["project", "-at"],
+                name="record_refused",
+                condition=models.Q(outcome="refused") | models.Q(outcome="expired"),
+            ),
+            models.Index(
+                fields=["project", "deployment", "-at"],
+                name="record_predicted",
+                condition=models.Q(predicted_ms__gte=0),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -53,7 +82,7 @@ class RequestRecord(models.Model):
 
 
 class Grain(models.TextChoices):
-    """Width of a rollup's window. Minutes are kept for two days, quarters for eight, hours for good."""
+    """Width of a rollup's window. ``tallies.KEPT`` says how long its rows are kept."""
 
     MINUTE = "minute", "Minute"
     QUARTER = "quarter", "Quarter of an hour"

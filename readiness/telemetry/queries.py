@@ -4,15 +4,20 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db.models import Count, Q, QuerySet, Sum
+from django.utils import timezone
 
 from readiness.lib.events import Outcome
 from readiness.lib.histogram import Histogram
+from readiness.lib.scopes import Scope, ScopeKind
 from readiness.projects.models import Project, Tier
+from readiness.projects.queries import overrides_with_budget
 from readiness.providers.models import Deployment
 from readiness.telemetry.models import Grain, RequestRecord, Rollup
-from readiness.telemetry.ranges import RANGES, Range
+from readiness.telemetry.ranges import RANGES, Piece, Range, pieces
 from readiness.telemetry.tallies import UNSEEN, window_start
 
 
@@ -127,6 +132,98 @@ def spend_nanos(project: Project, since: datetime) -> int:
         project=project, grain=Grain.HOUR, start__gte=window_start(since, Grain.HOUR)
     )
     return rows.aggregate(nanos=Sum("cost_nanos"))["nanos"] or 0
+
+
+def spent_nanos(scope: Scope, since: datetime, until: datetime, *, now: datetime | None = None) -> int:
+    """Money recorded for a scope from ``since`` up to but without ``until``, whatever became of the calls.
+
+    ``now`` says which finer rollups are kept still. Exact at any age where both edges are full hours of UTC,
+    for 32 days where they are quarters, and to the millisecond while request records are kept; sums of API
+    keys and end users go back as far as records do. What is still in the stream does not count.
+
+    A tier, or its override for a project, is without the calls of those whose override as it is now sets a
+    budget of its own, because those count there alone. Which budget is asked for, ``since`` says: one that
+    lies on the first of a month (in ``settings.BUDGET_TIME_ZONE``) asks for the month's, any other for the
+    day's. On that first day itself both begin together, and an override that sets either is left out.
+    """
+    if scope.api_key or scope.end_user:
+        return _records_nanos(_records_of(scope), [Piece(None, since, until)])
+    now = now or timezone.now()
+    counted, apart = _counted(scope, since, now)
+    # What is subtracted is read first: a call that is recorded meanwhile must not be in it alone.
+    spent = -sum(_records_nanos(which, [Piece(None, since, until)]) for which in apart)
+    cut = list(pieces(since, until, now))
+    spent += _rollups_nanos(counted, [piece for piece in cut if piece.grain])
+    spent += _records_nanos(counted, [piece for piece in cut if not piece.grain])
+    if not scope.project_id:
+        # Calls whose project was deleted before they were recorded are in no rollup.
+        spent += _records_nanos(Q(project=None) & _of_tier(scope), [Piece(None, since, until)])
+    return spent
+
+
+def _of_tier(scope: Scope) -> Q:
+    return Q(tier=scope.tier) if scope.kind is ScopeKind.TIER else Q()
+
+
+def _counted(scope: Scope, since: datetime, now: datetime) -> tuple[Q, list[Q]]:
+    """Rollups and records of a scope without an end user, and those records among them that count elsewhere.
+
+    Rollups know no end users, so that the money of these has to be subtracted.
+    """
+    of_project = Q(project=scope.project_id) if scope.project_id else Q(project__isnull=False)
+    counted = of_project & _of_tier(scope)
+    if scope.kind is not ScopeKind.TIER:
+        return counted, []
+    own = overrides_with_budget(scope.tier, _budgets_from(since, now)).order_by()
+    users = own.exclude(end_user="")
+    if scope.project_id:
+        users = users.filter(project=scope.project_id)
+    else:
+        projects = own.filter(end_user="").values("project")
+        counted, users = counted & ~Q(project__in=projects), users.exclude(project__in=projects)
+    named = Q(tier=scope.tier) & ~Q(end_user="")
+    return counted, [
+        named & Q(project=project_id, end_user__in=users.filter(project=project_id).values("end_user"))
+        for project_id in users.values_list("project_id", flat=True).distinct()
+    ]
+
+
+def _budgets_from(since: datetime, now: datetime) -> list[str]:
+    """Which budgets of overrides may be asked for from the moment on; both on the first of the month."""
+    zone = ZoneInfo(settings.BUDGET_TIME_ZONE)
+    first, today = since.astimezone(zone).date(), now.astimezone(zone).date()
+    if first.day != 1:
+        return ["usd_per_day"]
+    return ["usd_per_day", "usd_per_month"] if first == today else ["usd_per_month"]
+
+
+def _records_of(scope: Scope) -> Q:
+    """Records of an API key or an end user. ``~Q`` repeats the index's condition, which SQLite asks for."""
+    if scope.kind is ScopeKind.API_KEY:
+        return Q(api_key=scope.api_key) & ~Q(api_key="")
+    found = Q(project=scope.project_id, end_user=scope.end_user) & ~Q(end_user="")
+    return found & Q(tier=scope.tier) if scope.kind is ScopeKind.TIER else found
+
+
+def _records_nanos(which: Q, spans: Sequence[Piece]) -> int:
+    return sum(
+        _sum_nanos(RequestRecord.objects.filter(which, at__gte=span.since, at__lt=span.until))
+        for span in spans
+    )
+
+
+def _rollups_nanos(which: Q, spans: Sequence[Piece]) -> int:
+    return sum(
+        _sum_nanos(
+            Rollup.objects.filter(which, grain=span.grain, start__gte=span.since, start__lt=span.until)
+        )
+        for span in spans
+    )
+
+
+def _sum_nanos(rows: QuerySet[RequestRecord] | QuerySet[Rollup]) -> int:
+    total: int = rows.aggregate(nanos=Sum("cost_nanos", default=0))["nanos"]
+    return total
 
 
 def upstream_429_count(project: Project, deployment: Deployment, since: datetime) -> tuple[int, int]:

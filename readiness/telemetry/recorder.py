@@ -126,7 +126,7 @@ class Recorder:
 
 def _parse(raw: dict[str, str]) -> UsageEvent:
     """The event of an entry. Raises ValueError or TypeError when it cannot be one."""
-    event = UsageEvent.from_fields(raw)
+    event = UsageEvent.from_entry(raw)
     if not event.event_id or event.at_ms <= 0:
         raise ValueError("the event has no id or no time")
     return event

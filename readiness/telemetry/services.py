@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from django.db import connection, transaction
 
@@ -12,13 +12,10 @@ from readiness.lib.histogram import Histogram
 from readiness.projects.models import Project
 from readiness.providers.models import Deployment
 from readiness.telemetry.models import Grain, RequestRecord, Rollup
-from readiness.telemetry.tallies import COUNTERS, HISTOGRAMS, Key, Tally, keys_of
+from readiness.telemetry.tallies import COUNTERS, HISTOGRAMS, KEPT, Key, Tally, keys_of
 
 _ADVISORY_LOCK = 0x7265_6164
 """PostgreSQL lock of the recorder ("read"): two recorders at once must not merge the same rollup."""
-
-KEPT = {Grain.MINUTE: timedelta(days=2), Grain.QUARTER: timedelta(days=8)}
-"""How long fine rollups are kept; hours are kept for good."""
 
 _EVENT_FIELDS = [f.name for f in fields(UsageEvent) if f.name not in {"at_ms", "project_id", "deployment_id"}]
 _COLUMNS = [f for f in RequestRecord._meta.local_concrete_fields if not f.primary_key]

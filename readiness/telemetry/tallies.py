@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
 from readiness.lib.events import Outcome, UsageEvent
@@ -10,6 +10,9 @@ from readiness.lib.histogram import Histogram
 from readiness.telemetry.models import Grain
 
 SECONDS: Final = {Grain.MINUTE: 60, Grain.QUARTER: 900, Grain.HOUR: 3600}
+KEPT: Final = {Grain.MINUTE: timedelta(days=2), Grain.QUARTER: timedelta(days=32)}
+"""How long fine rollups are kept; hours are kept for good. Quarters outlast a month: where days do not begin
+at a full hour of UTC, a month's spending begins with a quarter."""
 
 COUNTERS: Final = (
     "requests",
@@ -94,10 +97,12 @@ def _durations(event: UsageEvent) -> dict[str, int]:
     }
 
 
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
 def window_start(at: datetime, grain: Grain) -> datetime:
     """Start of the window that a moment belongs to; windows are aligned to the hour in UTC."""
-    seconds = SECONDS[grain]
-    return datetime.fromtimestamp(at.timestamp() // seconds * seconds, tz=UTC)
+    return at.astimezone(UTC) - (at - _EPOCH) % timedelta(seconds=SECONDS[grain])
 
 
 def keys_of(event: UsageEvent, at: datetime, deployment_id: int | None) -> Iterable[Key]:

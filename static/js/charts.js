@@ -18,13 +18,13 @@
   function themed(layout) {
     const ink = token("--ink-2");
     const axis = { gridcolor: token("--line"), linecolor: token("--line-strong"), color: ink };
+    const names = Object.keys(layout).filter((name) => /^[xy]axis\d*$/.test(name)); // one pair for each part of a chart
     return {
       ...layout,
       autosize: true,
       font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: ink },
       hoverlabel: { bgcolor: token("--surface"), bordercolor: token("--line-strong"), font: { color: token("--ink") } },
-      xaxis: { ...layout.xaxis, ...axis },
-      yaxis: { ...layout.yaxis, ...axis },
+      ...Object.fromEntries(names.map((name) => [name, { ...layout[name], ...axis }])),
     };
   }
 

@@ -22,6 +22,10 @@ PRODUCERS = frozenset(
         "reviews.decisions",
         "limits.provider_quota",
         "operations.monitoring",
+        "operations.overload",
+        "operations.contention",
+        "operations.spend_caps",
+        "operations.lost_processes",
     }
 )
 """What this version measures."""

@@ -13,12 +13,15 @@ from readiness.checklist.statuses import Status
 from readiness.datasets.models import DatasetVersion
 from readiness.evaluations.models import CellState
 from readiness.lib.statistics import Method
+from readiness.limits.tickets import ProviderWord
+from readiness.providers.base import Quota
 from readiness.providers.models import PriceOverride
 from readiness.providers.services import update_deployment
 from readiness.reviews.models import Verdict
-from tests.builders import make_account, make_dataset, make_deployment, make_prompt_version
+from tests.builders import make_account, make_dataset, make_deployment, make_prompt_version, make_sample
 from tests.checklist.builders import NOW
 from tests.checklist.rows import make_check, make_decision, make_finished_run, make_target, make_traffic
+from tests.limits.harness import Upstream, publish
 
 pytestmark = pytest.mark.django_db
 
@@ -370,6 +373,39 @@ def test_quota_without_refusals_passes_and_lists_what_is_not_measured(project):
     assert judgement.unmeasured_parts == ("Configured limit as a share of the quota in the tightest unit",)
 
 
+@pytest.mark.parametrize(("offered", "expected"), [(700, Status.PASS), (600, Status.FAIL)])
+def test_limits_are_compared_with_what_the_provider_says_it_grants(project, redis_server, offered, expected):
+    target = make_target(project)
+    make_traffic(target)
+    publish(redis_server, free={})
+    upstream = Upstream(redis_server, Quota(rpm=600), name=f"d{target.deployment_id}")
+    upstream.configure()
+    word = ProviderWord(kind="ok", limits={"requests": offered})
+    upstream.settle(upstream.enqueue()["id"], word=word)
+
+    judgement = _judged(project, "R2")
+
+    assert judgement.status is expected
+    (configured,) = (part.part for part in judgement.parts if part.rule.name == "configured")
+    assert configured is not None
+    assert configured.note == f"600 of {offered} RPM"
+
+
+@pytest.mark.parametrize("unit", ["tpm", "rpd", "itpm", "otpm", "tpd", "concurrency"])
+def test_any_limit_is_one(project, unit):
+    target = make_target(project, deployment=make_deployment(make_account(project), rpm=None, **{unit: 9}))
+    make_traffic(target)
+
+    assert status(project, "R2") is Status.PASS
+
+
+def test_quota_is_not_measured_while_redis_does_not_answer(project, redis_gone):
+    make_traffic(make_target(project))
+    redis_gone()
+
+    assert "R2" not in {row.criterion for row in gather_evidence(project, NOW)}
+
+
 def test_quota_fails_on_refusals_by_the_provider(project):
     make_traffic(make_target(project), upstream_429=2)
 
@@ -401,16 +437,21 @@ def test_more_traffic_in_the_same_hour_is_no_new_evidence(project):
 # R6: monitoring
 
 
-@pytest.mark.usefixtures("redis_server")
+def make_watched(project, **traffic):
+    """A target with traffic, whose queue was looked at."""
+    target = make_target(project)
+    make_traffic(target, **traffic)
+    make_sample(target.deployment, NOW - timedelta(hours=1))
+
+
 def test_signals_that_were_all_recorded_pass(project):
-    make_traffic(make_target(project))
+    make_watched(project)
 
     assert status(project, "R6") is Status.PASS
 
 
-@pytest.mark.usefixtures("redis_server")
 def test_signals_that_are_missing_are_named(project):
-    make_traffic(make_target(project), cost_nanos=0)
+    make_watched(project, cost_nanos=0)
 
     part = gathered(project, "R6").part("signals")
 
@@ -418,16 +459,15 @@ def test_signals_that_are_missing_are_named(project):
     assert (part.value, part.note) == (0.8, "nothing of spend")
 
 
-def test_signals_are_not_measured_while_redis_does_not_answer(project, monkeypatch, settings):
-    import redis
+def test_queue_that_was_not_looked_at_within_the_day_is_missing(project):
+    target = make_target(project)
+    make_traffic(target)
+    make_sample(target.deployment, NOW - timedelta(hours=25))
 
-    from readiness.limits import scripts
+    part = gathered(project, "R6").part("signals")
 
-    gone = redis.Redis(unix_socket_path="/nonexistent.sock", decode_responses=True)
-    monkeypatch.setattr(scripts, "sync_redis", lambda: gone)
-    make_traffic(make_target(project))
-
-    assert "R6" not in {row.criterion for row in gather_evidence(project, NOW)}
+    assert part is not None
+    assert (part.value, part.note) == (0.8, "nothing of queue depth")
 
 
 def test_evidence_from_the_simulated_service_is_marked(project):

@@ -66,6 +66,31 @@ def test_limits_move_with_quota_and_with_tiers():
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("row", "field", "value"),
+    [
+        *(("deployment", unit, 7) for unit in ("tpm", "rpd", "tpd", "itpm", "otpm", "concurrency")),
+        ("deployment", "accounting", "anthropic"),
+        ("deployment", "window", "sliding"),
+        ("deployment", "day_window", "fixed"),
+        ("deployment", "zone", "Europe/Berlin"),
+        ("deployment", "edge_second", 30),
+        ("account", "rpm", 7),
+        ("tier", "concurrency", 7),
+        ("tier", "share_cap_percent", 7),
+        ("tier", "usd_per_month", 7),
+        ("tier", "longest_wait_seconds", 7),
+    ],
+)
+def test_limits_move_with_every_unit_and_how_it_is_counted(row, field, value):
+    deployment, tier = make_deployment(), Tier(slug="free", weight=1)
+    before = limits_digest(deployment, [tier])
+    setattr({"deployment": deployment, "account": deployment.account, "tier": tier}[row], field, value)
+
+    assert limits_digest(deployment, [tier]) != before
+
+
+@pytest.mark.django_db
 def test_price_moves_on_the_day_that_a_new_one_takes_effect(project):
     target = make_target(project)
     for unit in ("input_token", "output_token"):

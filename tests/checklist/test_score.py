@@ -122,12 +122,14 @@ def test_new_project_is_blocked_by_what_can_be_measured_only() -> None:
 
     summary = summarise(catalogue, judgements, TODAY)
 
-    assert [blocked.criterion.id for blocked in summary.verdict.blocking] == ["M1", "M3", "Q8", "R2"]
+    blocking = [blocked.criterion.id for blocked in summary.verdict.blocking]
+    assert blocking == ["M1", "M3", "Q8", "R2", "R3", "R7"]
     assert summary.verdict.sentence == (
-        "Blocked by 4 of 15: requirements without evidence, own-sample benchmark without evidence, "
-        "human review without evidence, quota match without evidence"
+        "Blocked by 6 of 15: requirements without evidence, own-sample benchmark without evidence, "
+        "human review without evidence, quota match without evidence, bounded queue without evidence, "
+        "spend caps without evidence"
     )
-    assert summary.verdict.detail == "11 of 15 blockers are not measured by this version and do not block."
+    assert summary.verdict.detail == "9 of 15 blockers are not measured by this version and do not block."
     assert summary.score == 0
 
 

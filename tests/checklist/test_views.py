@@ -9,6 +9,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from readiness.accounts.models import User
+from readiness.alerts.models import Severity
+from readiness.alerts.services import raise_alert
 from readiness.checklist.catalogue import current
 from readiness.checklist.models import Attestation, Comment, Evidence, Target
 from readiness.checklist.queries import verdicts
@@ -136,7 +138,8 @@ def test_overview_names_what_would_be_shipped(as_user, bob, project):
         assert part in text
 
 
-def test_overview_estimates_a_run_like_the_last_one(as_user, bob, project):
+def test_overview_estimates_a_run_like_the_last_one(as_user, bob, project, monkeypatch):
+    monkeypatch.setattr("readiness.checklist.views.ACTIONS_SHOWN", 99)
     target = make_target(project)
     make_finished_run(target, at=timezone.now() - timedelta(days=31), spent_nanos=4_200_000_000)
 
@@ -343,6 +346,18 @@ def test_nav_fills_every_mark_out_of_band(as_user, bob, project):
     for number in range(1, 7):
         assert f'id="nav-mark-step-{number}" hx-swap-oob="true"' in text
     assert 'id="nav-mark-reviews" hx-swap-oob="true"' in text
+    assert 'id="nav-mark-alerts" hx-swap-oob="true"></span>' in text
+
+
+def test_nav_counts_open_alerts(as_user, bob, project):
+    for key in ("one", "two"):
+        raise_alert(
+            key=key, project=project, severity=Severity.WARNING, title="Something is wrong", detail=""
+        )
+
+    assert '<span class="count">2<span class="visually-hidden"> open</span></span>' in page(
+        as_user, bob, "nav"
+    )
 
 
 def test_badge_counts_what_is_shut(as_user, bob, project):

@@ -33,7 +33,7 @@ def criteria() -> Mapping[str, CriterionView]:
     return verdicts(Project.objects.get(is_demo=True), timezone.now()).views
 
 
-def test_seed_decides_every_measured_criterion_and_shows_each_kind_of_status(site: None) -> None:
+def test_seed_decides_all_that_needs_no_drill_and_shows_each_kind_of_status(site: None) -> None:
     seed(LARGE_ENOUGH)
     found = criteria()
     statuses = {name: view.judgement.status for name, view in found.items() if view.criterion.measured}
@@ -41,6 +41,8 @@ def test_seed_decides_every_measured_criterion_and_shows_each_kind_of_status(sit
     runtime = {part.rule.name: part.status for part in found["M5"].judgement.parts}
     assert runtime["errors"] is Status.UNDECIDED
     del statuses["M5"]
+    drills = {name: statuses.pop(name) for name in ("I6", "R3", "R4", "R7")}
+    assert set(drills.values()) == {Status.UNKNOWN}
     assert statuses == {
         "M1": Status.ATTESTED,
         "M3": Status.STALE,

@@ -11,6 +11,7 @@ def spec(*, known: bool = True, **quota: int) -> DeploymentSpec:
     """One nano-dollar per input token, ten per output token."""
     return DeploymentSpec(
         id=1,
+        account_id=1,
         label="Writer",
         kind="openai",
         base_url="",

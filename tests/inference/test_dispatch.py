@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import httpx
 import pytest
+from asgiref.sync import sync_to_async
 
 from readiness.inference.dispatch import MAX_ATTEMPTS, Call, open_door
 from readiness.lib.events import STREAM_KEY, Outcome, Purpose, UsageEvent
+from readiness.limits.queries import upstream_state
 from readiness.limits.tickets import RefusedError
 from readiness.providers.base import (
     BadCredentialError,
@@ -19,10 +21,13 @@ from readiness.providers.base import (
     PriceTable,
     ProviderFaultError,
     Quota,
+    Rates,
     Replay,
 )
 from readiness.providers.registry import ClientPool
 from readiness.simulator.app import create_app
+from tests.builders import make_deployment
+from tests.limits.process import failing_database
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -40,6 +45,7 @@ COMPLETION = {
 def spec(**values) -> DeploymentSpec:
     fields = {
         "id": 7,
+        "account_id": 3,
         "label": "Simulated · medium",
         "kind": "openai",
         "base_url": "https://sim.example.com/v1",
@@ -102,7 +108,7 @@ async def ledger(app) -> dict:
 
 
 def events(server) -> list[UsageEvent]:
-    return [UsageEvent.from_fields(fields) for _, fields in server.xrange(STREAM_KEY)]
+    return [UsageEvent.from_entry(fields) for _, fields in server.xrange(STREAM_KEY)]
 
 
 async def test_answer_comes_with_usage_cost_and_one_event(redis_server, simulator):
@@ -185,12 +191,14 @@ async def test_a_wrong_key_is_never_tried_again(redis_server, simulator):
     assert (event.final, event.http_status, event.cost_nanos) == (True, 401, 0)
 
 
-async def test_out_of_credit_stops_everybody_at_the_upstream(redis_server):
-    async def broke(scope, receive, send):
-        body = b'{"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}}'
-        await send({"type": "http.response.start", "status": 429, "headers": []})
-        await send({"type": "http.response.body", "body": body})
+async def broke(scope, receive, send) -> None:
+    """A service whose customer has no credit left."""
+    body = b'{"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}}'
+    await send({"type": "http.response.start", "status": 429, "headers": []})
+    await send({"type": "http.response.body", "body": body})
 
+
+async def test_out_of_credit_stops_everybody_at_the_upstream(redis_server):
     async with door_to(broke) as door:
         with pytest.raises(OutOfCreditError):
             await door.dispatch(call())
@@ -198,6 +206,28 @@ async def test_out_of_credit_stops_everybody_at_the_upstream(redis_server):
             await door.dispatch(call())
     assert refusal.value.reason == "out_of_credit"
     assert [event.outcome for event in events(redis_server)] == [Outcome.FAILED, Outcome.REFUSED]
+
+
+async def test_out_of_credit_is_what_the_caller_hears_although_the_alert_cannot_be_written(redis_server):
+    deployment = await sync_to_async(make_deployment)()
+    async with door_to(broke) as door, failing_database("alerts_alert"):
+        with pytest.raises(OutOfCreditError):
+            await door.dispatch(call(spec=spec(id=deployment.pk)))
+
+
+async def test_an_answer_that_cannot_be_priced_gives_its_place_back(redis_server):
+    async def long(scope, receive, send):
+        body = json.dumps(COMPLETION | {"usage": {"prompt_tokens": 10_000, "completion_tokens": 1}}).encode()
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    prices = PriceTable(known=True, long_inputs=((5_000, Rates(input_token=float("nan"))),))
+    async with door_to(long) as door:
+        with pytest.raises(ValueError, match="NaN"):
+            await door.dispatch(call(spec=spec(prices=prices)))
+        assert upstream_state("d7").in_flight == 0
+    assert [event.outcome for event in events(redis_server)] == [Outcome.FAILED]
 
 
 async def test_a_request_that_no_quota_can_hold_is_refused_before_it_is_sent(redis_server, simulator):

@@ -4,7 +4,16 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from readiness.lib.env import env_bool, env_int, env_list, env_str, env_url, load_dotenv, parse_dotenv
+from readiness.lib.env import (
+    env_bool,
+    env_int,
+    env_list,
+    env_str,
+    env_url,
+    env_zone,
+    load_dotenv,
+    parse_dotenv,
+)
 
 
 @pytest.fixture
@@ -102,6 +111,19 @@ def test_env_url_accepts_a_listed_scheme(setenv) -> None:
 def test_env_url_may_default_to_nothing(setenv) -> None:
     setenv(None)
     assert env_url("SAMPLE", "", schemes={"redis"}) == ""
+
+
+@pytest.mark.parametrize(("value", "zone"), [(None, "UTC"), ("Europe/Berlin", "Europe/Berlin")])
+def test_env_zone_gives_the_name_of_a_zone(setenv, value, zone) -> None:
+    setenv(value)
+    assert env_zone("SAMPLE", "UTC") == zone
+
+
+@pytest.mark.parametrize("value", ["Atlantis/Center", "../etc/passwd", "America", "+02:00"])
+def test_env_zone_refuses_what_is_no_zone(setenv, value) -> None:
+    setenv(value)
+    with pytest.raises(ImproperlyConfigured, match="SAMPLE must be a time zone"):
+        env_zone("SAMPLE", "UTC")
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import json
 from dataclasses import fields
 
 import pytest
@@ -40,3 +41,27 @@ def test_whole_numbers_that_redis_wrote_as_floats_are_read() -> None:
     assert UsageEvent.from_fields({"event_id": "e", "request_id": "r", "at_ms": "1700000000123.0"}).at_ms == (
         1_700_000_000_123
     )
+
+
+@given(events)
+def test_event_survives_the_stream_as_one_field(event) -> None:
+    assert UsageEvent.from_entry({"event": json.dumps(event.to_fields())}) == event
+
+
+@given(events)
+def test_flat_entries_of_older_versions_are_read(event) -> None:
+    assert UsageEvent.from_entry(event.to_fields()) == event
+
+
+def test_flat_fields_of_an_entry_replace_those_of_its_event() -> None:
+    estimate = UsageEvent(event_id="e", request_id="r", cost_nanos=900, tier="free")
+    raw = {"event": json.dumps(estimate.to_fields()), "at_ms": "1700000000123", "outcome": "refused"}
+    told = UsageEvent.from_entry(raw | {"cost_nanos": "0", "retry_after_ms": "2678400000"})
+    assert (told.at_ms, told.outcome, told.cost_nanos) == (1_700_000_000_123, Outcome.REFUSED, 0)
+    assert (told.retry_after_ms, told.tier) == (2_678_400_000, "free")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '"e"', "null"])
+def test_entry_whose_event_is_no_object_is_refused(text) -> None:
+    with pytest.raises(ValueError, match=r"event|Expecting"):
+        UsageEvent.from_entry({"event": text, "event_id": "e", "request_id": "r"})

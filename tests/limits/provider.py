@@ -1,35 +1,68 @@
-"""What a provider with continuous windows does with requests: the oracle of the limiter's tests."""
+"""What a provider does with requests, by any kind of window: the oracle of the limiter's tests."""
 
+from collections import deque
 from dataclasses import dataclass, field
 
-from readiness.providers.base import Quota
+from readiness.providers.base import Quota, WindowKind
 
-WINDOW_MS = {"rpm": 60_000, "tpm": 60_000, "rpd": 86_400_000}
+MINUTE_MS, DAY_MS = 60_000, 86_400_000
+UNITS = {"rpm": MINUTE_MS, "tpm": MINUTE_MS, "rpd": DAY_MS}
+# Billionths of a request are the arithmetic of two programs, not a quota that was passed.
+ROUNDING = 1e-6
 
 
 @dataclass
-class Provider:
-    """Full buckets at the start, refilled continuously; a request that finds one short gets a 429."""
+class Window:
+    """One limit: full at first."""
 
-    quota: Quota
+    kind: WindowKind
+    limit: float
+    length: int
     at: float
-    levels: dict[str, float] = field(init=False)
+    level: float = field(init=False)
+    log: deque[tuple[float, float]] = field(default_factory=deque)
+    used: float = 0.0
+    number: int = 0
 
     def __post_init__(self) -> None:
-        limits = {unit: getattr(self.quota, unit) for unit in WINDOW_MS}
-        self.limits: dict[str, int] = {unit: limit for unit, limit in limits.items() if limit is not None}
-        self.levels = dict(self.limits)
+        self.level = self.limit
+        self.number = int(self.at // self.length)
+
+    def free(self, now: float) -> float:
+        match self.kind:
+            case WindowKind.SLIDING:
+                while self.log and self.log[0][0] <= now - self.length:
+                    self.used -= self.log.popleft()[1]
+                return self.limit - self.used
+            case WindowKind.FIXED:
+                if now // self.length != self.number:
+                    self.number, self.used = int(now // self.length), 0.0
+                return self.limit - self.used
+        self.level = min(self.limit, self.level + self.limit / self.length * (now - self.at))
+        self.at = now
+        return self.level
+
+    def take(self, need: float, now: float) -> None:
+        self.level -= need
+        self.used += need
+        self.log.append((now, need))
+
+
+class Provider:
+    """Refuses a request that finds one of its windows short, and takes nothing then."""
+
+    def __init__(self, quota: Quota, at: float) -> None:
+        self.windows = {
+            unit: Window(quota.day_window if unit == "rpd" else quota.window, limit, length, at)
+            for unit, length in UNITS.items()
+            if (limit := getattr(quota, unit)) is not None
+        }
 
     def accepts(self, now: float, tokens: int) -> bool:
         """Takes one request at ``now`` (milliseconds), or refuses it and takes nothing."""
-        for unit, limit in self.limits.items():
-            refill = limit / WINDOW_MS[unit] * (now - self.at)
-            self.levels[unit] = min(limit, self.levels[unit] + refill)
-        self.at = now
-        needs = {unit: tokens if unit == "tpm" else 1 for unit in self.limits}
-        # Billionths of a request are the arithmetic of two programs, not a quota that was passed.
-        if any(self.levels[unit] + 1e-6 < need for unit, need in needs.items()):
+        needs = {unit: tokens if unit == "tpm" else 1 for unit in self.windows}
+        if any(window.free(now) + ROUNDING < needs[unit] for unit, window in self.windows.items()):
             return False
-        for unit, need in needs.items():
-            self.levels[unit] -= need
+        for unit, window in self.windows.items():
+            window.take(needs[unit], now)
         return True

@@ -1,9 +1,10 @@
 """Settlement, cancellation, leases and deadlines."""
 
+import pytest
 import redis
 
 from readiness.providers.base import Quota
-from tests.limits.harness import LEASE_MS, Upstream, publish
+from tests.limits.harness import CONSTANT_KEYS, LEASE_MS, Upstream, publish
 
 
 def waiting_behind_one(client: redis.Redis) -> Upstream:
@@ -36,9 +37,9 @@ def test_second_settlement_changes_nothing(upstream: Upstream) -> None:
 
 def test_settlement_gives_nothing_back_to_the_mirror(upstream: Upstream) -> None:
     upstream.enqueue("one")
-    upstream.settle("one", requests=0, tokens=0)
+    upstream.settle("one", tokens=0)
 
-    assert upstream.inspect()["buckets"]["rpm"]["level"] == 59
+    assert upstream.level("rpm") == 59
 
 
 def test_expired_lease_frees_the_place(redis_server: redis.Redis) -> None:
@@ -113,11 +114,46 @@ def test_waiter_past_its_deadline_is_told_and_recorded(redis_server: redis.Redis
 
 def test_waiter_of_a_dead_process_leaves_the_queue(redis_server: redis.Redis) -> None:
     upstream = waiting_behind_one(redis_server)
-    upstream.now += LEASE_MS
-    upstream.heartbeat(in_flight=("first",))
+    upstream.heartbeat(waiting=("second",), in_flight=("first",))
+    upstream.run("register")
+    other = Upstream(redis_server, upstream.quota, process="p2")
+    other.now = upstream.now + 45_001
+    other.dispatch()
 
-    assert [event.error_class for event in upstream.events()] == ["abandoned"]
-    assert upstream.inspect()["tiers"]["free"]["waiting"] == 0
+    assert [(event.event_id, event.error_class) for event in other.events()] == [
+        ("first", ""),
+        ("second", "abandoned"),
+    ]
+    assert other.inspect()["waiting"] == 0
+
+
+@pytest.mark.parametrize(("reads", "told"), [(True, "granted"), (False, "expired")])
+def test_process_that_neither_beats_nor_reads_gets_no_more_grants(
+    redis_server: redis.Redis, reads: bool, told: str
+) -> None:
+    publish(redis_server, free={})
+    upstream = Upstream(redis_server, Quota(rpm=60, jitter_ms=0))
+    for number in range(60 + 20):
+        upstream.enqueue(f"r{number}")
+        if number < 60:
+            upstream.settle(f"r{number}")
+    upstream.run("register")
+    other = Upstream(redis_server, upstream.quota, process="p2")
+    for _ in range(12):
+        other.now = upstream.now = upstream.now + 1000
+        other.dispatch()
+        found = upstream.messages() if reads else []
+    found = found or upstream.messages()
+
+    assert found[-1]["status"] == told
+
+
+def test_waiter_of_a_process_that_lives_stays(redis_server: redis.Redis) -> None:
+    upstream = waiting_behind_one(redis_server)
+    upstream.now += 44_000
+    upstream.heartbeat(waiting=("second",))
+
+    assert upstream.granted() == ["second"]
 
 
 def test_cancelled_waiter_leaves_the_queue(redis_server: redis.Redis) -> None:
@@ -167,6 +203,29 @@ def test_calls_in_flight_hold_their_places_again_after_lost_data(redis_server: r
     assert upstream.enqueue("third")["status"] == "waiting"
 
 
+def test_place_of_a_call_that_lost_data_forgot_is_free_with_its_settlement(redis_server: redis.Redis) -> None:
+    upstream = waiting_behind_one(redis_server)
+    redis_server.flushdb()
+    publish(redis_server, free={})
+    upstream.heartbeat(in_flight=("first",))
+    upstream.enqueue("third")
+    upstream.settle("first")
+
+    assert upstream.granted() == ["third"]
+
+
+def test_place_that_nobody_holds_after_lost_data_is_free_after_a_lease(redis_server: redis.Redis) -> None:
+    upstream = waiting_behind_one(redis_server)
+    redis_server.flushdb()
+    publish(redis_server, free={})
+    upstream.heartbeat(in_flight=("first",))
+    upstream.enqueue("third")
+    upstream.now += LEASE_MS
+    upstream.dispatch()
+
+    assert upstream.granted() == ["third"]
+
+
 def test_buckets_grow_from_empty_after_lost_data(upstream: Upstream) -> None:
     upstream.enqueue()
     upstream.client.flushdb()
@@ -174,14 +233,13 @@ def test_buckets_grow_from_empty_after_lost_data(upstream: Upstream) -> None:
     upstream.now += 1000
     upstream.enqueue()
 
-    assert upstream.inspect()["buckets"]["rpm"]["level"] == 0
+    assert upstream.level("rpm") == 0
 
 
 def test_idle_upstream_leaves_no_key_without_an_end(redis_server: redis.Redis) -> None:
     upstream = waiting_behind_one(redis_server)
     upstream.settle("first")
     upstream.settle("second")
-    kept = {"limits:tiers", "limits:epoch", "limits:upstreams", "telemetry:events"}
-    names = set(redis_server.scan_iter()) - kept
+    names = set(redis_server.scan_iter()) - CONSTANT_KEYS
 
     assert [name for name in sorted(names) if redis_server.ttl(name) < 0] == []

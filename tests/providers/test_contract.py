@@ -1,5 +1,6 @@
 """What every kind of provider promises, run over the whole registry."""
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -48,7 +49,46 @@ def _simulator() -> httpx.AsyncBaseTransport:
     return httpx.ASGITransport(app=create_app(profiles=RELIABLE, speed=math.inf))
 
 
+def _messages(request: httpx.Request) -> httpx.Response:
+    """The Messages API as it documents itself, with one model."""
+    headers = {"x-simulated": "true"}
+    model = "claude-sonnet-4-5"
+    if request.url.path.endswith("/models"):
+        return httpx.Response(200, headers=headers, json={"data": [{"type": "model", "id": model}]})
+    asked = json.loads(request.content)
+    if asked["model"] != model:
+        error = {"type": "not_found_error", "message": f"model: {asked['model']}"}
+        return httpx.Response(404, headers=headers, json={"type": "error", "error": error})
+    usage = {"input_tokens": 40, "output_tokens": 6}
+    message: dict[str, object] = {
+        "type": "message",
+        "model": model,
+        "content": [],
+        "stop_reason": None,
+        "usage": usage,
+    }
+    if not asked.get("stream"):
+        content = [{"type": "text", "text": "Two years."}]
+        return httpx.Response(
+            200, headers=headers, json=message | {"content": content, "stop_reason": "end_turn"}
+        )
+    events = (
+        {"type": "message_start", "message": message},
+        {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "Two years."}},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 6}},
+        {"type": "message_stop"},
+    )
+    stream = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
+    return httpx.Response(200, headers=headers | {"content-type": "text/event-stream"}, text=stream)
+
+
 CASES = {
+    ProviderKind.ANTHROPIC: Case(
+        spec=AccountSpec(kind="anthropic", base_url="https://api.anthropic.com/v1", credential=KEY),
+        transport=lambda: httpx.MockTransport(_messages),
+        good=ChatRequest(model="claude-sonnet-4-5", messages=QUESTION, max_tokens=64, request_id="r1"),
+        bad=ChatRequest(model="no-such-model", messages=QUESTION, max_tokens=64),
+    ),
     ProviderKind.OPENAI: Case(
         spec=AccountSpec(kind="openai", base_url="http://simulator/v1", credential=KEY),
         transport=_simulator,
@@ -149,6 +189,7 @@ async def test_pool_shares_one_client_between_the_deployments_of_an_account() ->
     def spec(number: int, credential: str) -> DeploymentSpec:
         return DeploymentSpec(
             id=number,
+            account_id=1,
             label="",
             kind="openai",
             base_url="http://simulator/v1",

@@ -8,7 +8,9 @@ import pytest
 from pytest_django import Settings
 
 from readiness.projects.models import Project
-from readiness.providers.forms import AccountForm, DeploymentForm, parameters_problem, price_formset
+from readiness.providers.forms.accounts import AccountForm
+from readiness.providers.forms.deployments import DeploymentForm, parameters_problem
+from readiness.providers.forms.prices import price_formset
 from readiness.providers.models import ProviderAccount
 from readiness.providers.services import Price
 from tests.builders import make_account, make_deployment
@@ -141,6 +143,19 @@ def test_quota_of_zero_says_what_to_do(project: Project, unit: str, value: str) 
         ({"rpm": "many"}, "rpm", "whole number"),
         ({"max_output_tokens": "0"}, "max_output_tokens", "greater than or equal to 1"),
         ({"tpm": "100"}, "tpm", "none would ever be let through"),
+        ({"tpd": "100"}, "tpd", "none would ever be let through"),
+        ({"tpd": "9" * 20}, "tpd", "At most"),
+        ({"itpm": "9000"}, "itpm", "counts input and output together"),
+        ({"otpm": "9000"}, "otpm", "counts input and output together"),
+        ({"accounting": "anthropic", "tpm": "9000"}, "tpm", "counts input and output apart"),
+        ({"accounting": "anthropic", "tpd": "9000"}, "tpd", "counts input and output apart"),
+        ({"accounting": "barter"}, "accounting", "valid choice"),
+        ({"window": "bay"}, "window", "valid choice"),
+        ({"zone": "Europe/Atlantis"}, "zone", "no time zone"),
+        ({"zone": "../../etc/passwd"}, "zone", "no time zone"),
+        ({"edge_second": "60"}, "edge_second", "0 to 59"),
+        ({"jitter_ms": "60001"}, "jitter_ms", "60,000"),
+        ({"jitter_ms": "-1"}, "jitter_ms", "From 0"),
         ({"parameters": "{"}, "parameters", "This is not JSON"),
         ({"parameters": "[1]"}, "parameters", "JSON object"),
         ({"parameters": '{"temperature": NaN}'}, "parameters", "no JSON values"),
@@ -156,6 +171,59 @@ def test_deployment_form_names_the_mistake(
     make_deployment(account, model="taken")
     form = deployment_form(account, **data)
     assert words in " ".join(form.errors.get(field, []))
+
+
+@pytest.mark.parametrize(("kind", "accounting"), [("openai", "openai"), ("anthropic", "anthropic")])
+def test_new_deployment_counts_as_its_kind_unless_told(project: Project, kind: str, accounting: str) -> None:
+    form = deployment_form(make_account(project, kind=kind))
+    assert form.is_valid(), form.errors
+    assert form.cleaned_data["accounting"] == accounting
+    assert form.cleaned_data["jitter_ms"] == 500
+
+
+def test_what_is_left_empty_stays_as_it_was(project: Project) -> None:
+    deployment = make_deployment(make_account(project), zone="Europe/Oslo", jitter_ms=80, edge_second=7)
+    data = {"name": "Mini", "model": "m", "max_output_tokens": "512", "edge_second": "0", "zone": ""}
+    form = DeploymentForm(data, instance=deployment, account=deployment.account)
+    assert form.is_valid(), form.errors
+    told = form.cleaned_data
+    assert (told["zone"], told["jitter_ms"], told["edge_second"]) == ("Europe/Oslo", 80, 0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "shows"),
+    [({}, False), ({"rpm": 5}, False), ({"zone": "Europe/Oslo"}, True), ({"window": "fixed"}, True)],
+)
+def test_advanced_fields_are_open_when_they_are_not_as_usual(
+    project: Project, fields: dict[str, Any], shows: bool
+) -> None:
+    deployment = make_deployment(make_account(project), **fields)
+    assert DeploymentForm(instance=deployment, account=deployment.account).shows_advanced == shows
+
+
+def test_advanced_fields_are_open_when_one_is_wrong(project: Project) -> None:
+    assert deployment_form(make_account(project), edge_second="60").shows_advanced
+
+
+@pytest.mark.parametrize(
+    ("data", "field", "words"),
+    [
+        ({"kind": "anthropic", "tpm": "9000"}, "tpm", "Anthropic counts input and output apart"),
+        ({"kind": "anthropic", "tpd": "9000"}, "tpd", "Anthropic counts input and output apart"),
+        ({"tpm": "9000", "itpm": "9000"}, "tpm", "not both"),
+        ({"rpm": "0"}, "rpm", "at least 1"),
+    ],
+)
+def test_account_form_names_a_wrong_limit(
+    project: Project, data: dict[str, str], field: str, words: str
+) -> None:
+    assert words in " ".join(account_form(project, **data).errors.get(field, []))
+
+
+def test_account_form_gives_its_limits(project: Project) -> None:
+    form = account_form(project, kind="anthropic", itpm="9000", concurrency="4")
+    assert form.is_valid(), form.errors
+    assert {name: limit for name, limit in form.limits().items() if limit} == {"itpm": 9000, "concurrency": 4}
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,12 @@ def test_public_price_is_found_by_address_and_model() -> None:
     assert prices.source.endswith("openai gpt-4o-mini")
 
 
+def test_price_of_anthropics_api_is_found_with_its_cache_and_long_inputs() -> None:
+    prices = table("claude-sonnet-4-5-20250929", base_url="https://api.anthropic.com/v1", kind="anthropic")
+    assert (prices.input_token, prices.cached_input_token, prices.output_token) == (3000, 300, 15_000)
+    assert [(above, rates.input_token) for above, rates in prices.long_inputs] == [(200_000, 6000)]
+
+
 def test_dated_model_id_has_the_price_of_its_model() -> None:
     assert table("gpt-4o-mini-2024-07-18").output_token == table("gpt-4o-mini").output_token
 

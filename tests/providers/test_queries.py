@@ -2,13 +2,14 @@
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from readiness.projects.models import Project
-from readiness.providers.base import BadCredentialError, Quota
+from readiness.providers.base import Accounting, BadCredentialError, Quota, WindowKind
 from readiness.providers.models import Deployment, PriceOverride
 from readiness.providers.queries import (
     account_spec,
@@ -16,6 +17,7 @@ from readiness.providers.queries import (
     deployments_for_page,
     deployments_of,
     is_used,
+    quota_of,
     specs_for,
 )
 from tests.builders import make_account, make_deployment
@@ -35,6 +37,57 @@ def test_spec_holds_all_that_a_call_needs(project: Project) -> None:
     assert spec.credential == "sim-key"
     assert "sim-key" not in repr(spec)
     assert spec.prices.output_token == 600
+
+
+def test_quota_says_how_the_provider_counts(project: Project) -> None:
+    deployment = make_deployment(
+        make_account(project),
+        rpm=None,
+        rpd=1000,
+        tpd=9_000_000_000,
+        itpm=50_000,
+        otpm=8_000,
+        accounting="anthropic",
+        window="fixed",
+        day_window="sliding",
+        zone="Europe/Oslo",
+        edge_second=12,
+        jitter_ms=80,
+    )
+    assert quota_of(deployment) == Quota(
+        rpd=1000,
+        tpd=9_000_000_000,
+        itpm=50_000,
+        otpm=8_000,
+        accounting=Accounting.ANTHROPIC,
+        window=WindowKind.FIXED,
+        day_window=WindowKind.SLIDING,
+        zone="Europe/Oslo",
+        edge_s=12,
+        jitter_ms=80,
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "quota"),
+    [
+        ({}, None),
+        ({"kind": "anthropic"}, None),
+        ({"rpm": 60, "tpd": 900}, Quota(rpm=60, tpd=900)),
+        ({"otpm": 60}, Quota(otpm=60, accounting=Accounting.ANTHROPIC)),
+        (
+            {"kind": "anthropic", "concurrency": 4},
+            Quota(concurrency=4, accounting=Accounting.ANTHROPIC),
+        ),
+    ],
+)
+def test_spec_has_the_limits_of_its_account(
+    project: Project, fields: dict[str, Any], quota: Quota | None
+) -> None:
+    account = make_account(project, **fields)
+    spec = deployment_spec(make_deployment(account).pk, DAY)
+    assert spec.account_quota == quota
+    assert spec.account_upstream == f"a{account.pk}"
 
 
 def test_spec_has_the_prices_of_its_day(project: Project) -> None:
@@ -110,6 +163,7 @@ def test_page_rows_take_the_same_queries_however_many(
         ({"rpm": None}, "no limit"),
         ({"rpm": 600, "tpm": 200_000}, "600 RPM · 200,000 TPM"),
         ({"rpm": None, "rpd": 1000, "concurrency": 4}, "1,000 requests a day · 4 at once"),
+        ({"rpm": None, "itpm": 50_000, "otpm": 8000}, "50,000 input TPM · 8,000 output TPM"),
     ],
 )
 def test_page_row_says_the_quota_in_words(

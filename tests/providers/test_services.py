@@ -3,17 +3,18 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import IntegrityError
-from pytest_django import Settings
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from readiness.accounts.models import AuditEntry, User
 from readiness.inference.models import LoggedAnswer
 from readiness.lib import crypto
 from readiness.projects.models import Project
 from readiness.providers import services
-from readiness.providers.models import Deployment, PriceOverride, ProviderAccount
+from readiness.providers.models import LIMITS, Deployment, PriceOverride, ProviderAccount
 from readiness.providers.services import InUseError, Price
 from tests.builders import make_account, make_deployment
 from tests.providers.conftest import KEY
@@ -114,6 +115,101 @@ def test_update_deployment_logs_what_changed_and_replaces_prices(alice: User, pr
         "active": [True, False],
         "prices": [["output_token 0.4 USD per million from 2026-01-01"], []],
     }
+
+
+@pytest.mark.parametrize(
+    ("kind", "accounting"), [("openai", "openai"), ("anthropic", "anthropic"), ("recorded", "openai")]
+)
+def test_create_deployment_counts_tokens_as_the_kind_does(
+    project: Project, kind: str, accounting: str
+) -> None:
+    account = make_account(project, kind=kind)
+    deployment = services.create_deployment(actor=None, account=account, name="Mini", model="m")
+    deployment.refresh_from_db()
+    assert deployment.accounting == accounting
+
+
+def test_account_limits_are_stored_and_logged(alice: User, project: Project) -> None:
+    account = services.create_account(actor=alice, project=project, name="A", rpm=600, tpm=None)
+    services.update_account(actor=alice, account=account, name="A", base_url="", rpm=None, itpm=9)
+    account.refresh_from_db()
+    assert (account.rpm, account.itpm) == (None, 9)
+    created, changed = [changes for _, _, changes in log()]
+    assert created["rpm"] == ["", 600]
+    assert "tpm" not in created
+    assert changed == {"rpm": [600, None], "itpm": [None, 9]}
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Ids that a listener to quotas was told."""
+    ids: list[int] = []
+    monkeypatch.setattr(services, "quota_listeners", [ids.append])
+    return ids
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_told"),
+    [
+        ({"rpm": 61}, True),
+        ({"zone": "Europe/Oslo"}, True),
+        ({"rpm": 60}, False),
+        ({"name": "Renamed", "max_output_tokens": 9}, False),
+    ],
+)
+def test_listeners_hear_of_a_deployments_quota_and_of_nothing_else(
+    project: Project,
+    told: list[int],
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    fields: dict[str, Any],
+    is_told: bool,
+) -> None:
+    deployment = make_deployment(make_account(project), rpm=60)
+    with django_capture_on_commit_callbacks(execute=True):
+        services.update_deployment(actor=None, deployment=deployment, **fields)
+        assert told == []
+    assert told == [deployment.pk] * is_told
+
+
+def test_listeners_hear_of_every_deployment_of_an_account_whose_limits_change(
+    project: Project,
+    told: list[int],
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    account = make_account(project)
+    mine = {make_deployment(account).pk, make_deployment(account, active=False).pk}
+    make_deployment(make_account(project))
+    with django_capture_on_commit_callbacks(execute=True):
+        services.update_account(actor=None, account=account, name="New", base_url=account.base_url)
+    assert told == []
+    with django_capture_on_commit_callbacks(execute=True):
+        services.update_account(actor=None, account=account, name="New", base_url="", concurrency=4)
+    assert set(told) == mine
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"tpd": 0},
+        {"itpm": 0},
+        {"otpm": 0},
+        {"accounting": "barter"},
+        {"window": "bay"},
+        {"day_window": "bay"},
+        {"edge_second": 60},
+        {"jitter_ms": 60_001},
+    ],
+)
+def test_quota_that_means_nothing_is_not_stored(project: Project, values: dict[str, Any]) -> None:
+    account = make_account(project)
+    with pytest.raises(IntegrityError):
+        make_deployment(account, **values)
+
+
+@pytest.mark.parametrize("unit", LIMITS)
+def test_account_limit_of_zero_is_not_stored(project: Project, unit: str) -> None:
+    with pytest.raises(IntegrityError):
+        make_account(project, **{unit: 0})
 
 
 @pytest.mark.parametrize(

@@ -24,11 +24,12 @@ from readiness.providers.base import (
     AccountSpec,
     ChatRequest,
     Message,
+    ProviderClient,
     ProviderFaultError,
     RefusedAddressError,
     UnreachableError,
 )
-from readiness.providers.clients.openai import OpenAIClient
+from readiness.providers.registry import open_client
 from readiness.providers.transport import GuardedBackend, GuardedTransport, resolve
 
 ANYWHERE = AddressRule(allow_private=True, private_only=False)
@@ -109,8 +110,8 @@ def transport(dns: Dns, rule: AddressRule = ANYWHERE, tls: ssl.SSLContext | None
 
 
 @asynccontextmanager
-async def client_of(base_url: str, way_out: httpx.AsyncBaseTransport) -> AsyncIterator[OpenAIClient]:
-    client = OpenAIClient(AccountSpec(kind="openai", base_url=base_url, credential="k"), transport=way_out)
+async def client_of(base_url: str, way_out: httpx.AsyncBaseTransport) -> AsyncIterator[ProviderClient]:
+    client = open_client(AccountSpec(kind="openai", base_url=base_url, credential="k"), transport=way_out)
     try:
         yield client
     finally:
@@ -193,7 +194,7 @@ async def test_key_is_in_no_log_of_a_real_connection(caplog: pytest.LogCaptureFi
     caplog.set_level(logging.DEBUG)
     spec = AccountSpec(kind="openai", base_url="", credential="sk-never-to-be-logged")
     async with running() as server:
-        client = OpenAIClient(
+        client = open_client(
             replace(spec, base_url=f"http://{HOST}:{server.port}/v1"), transport=transport(Dns(["127.0.0.1"]))
         )
         await client.chat(REQUEST)
@@ -290,7 +291,7 @@ async def test_address_that_is_no_url_is_refused() -> None:
 @pytest.mark.parametrize("base_url", ["https://[not-an-address/v1", "http://8.8.8.8/v1", "/v1", ""])
 def test_client_is_not_made_for_what_can_be_no_base_url(base_url: str) -> None:
     with pytest.raises(RefusedAddressError):
-        OpenAIClient(AccountSpec(kind="openai", base_url=base_url, credential="k"))
+        open_client(AccountSpec(kind="openai", base_url=base_url, credential="k"))
 
 
 async def test_resolver_gives_each_address_once() -> None:

@@ -132,6 +132,37 @@ def test_preset_fills_in_the_form(as_user: AsUser, alice: User) -> None:
     assert as_user(alice).get(url("new_account"), {"preset": "nonsense"}).status_code == 200
 
 
+def test_preset_of_anthropic_chooses_its_api(as_user: AsUser, alice: User) -> None:
+    page = as_user(alice).get(url("new_account"), {"preset": "anthropic"})
+    assert 'value="https://api.anthropic.com/v1"' in page.text
+    assert '<option value="anthropic" selected>' in page.text
+
+
+def test_limits_of_an_account_are_stored_and_shown(as_user: AsUser, alice: User) -> None:
+    client = as_user(alice)
+    client.post(url("new_account"), ACCOUNT | {"rpm": "1000", "concurrency": "8"})
+    assert "All models together: 1,000 RPM · 8 at once" in client.get(url("list")).text
+    account = ProviderAccount.objects.get()
+    client.post(url("account", account.pk), ACCOUNT | {"rpm": "", "concurrency": "9"})
+    account.refresh_from_db()
+    assert (account.rpm, account.concurrency) == (None, 9)
+
+
+def test_quota_of_a_deployment_is_stored_with_the_way_it_is_counted(
+    as_user: AsUser, alice: User, deployment: Deployment
+) -> None:
+    data = {"itpm": "30000", "accounting": "anthropic", "window": "fixed", "edge_second": "7"}
+    as_user(alice).post(url("deployment", deployment.pk), DEPLOYMENT | data)
+    deployment.refresh_from_db()
+    assert (deployment.itpm, deployment.accounting, deployment.window, deployment.edge_second) == (
+        30_000,
+        "anthropic",
+        "fixed",
+        7,
+    )
+    assert deployment.zone == "UTC"
+
+
 def test_admin_adds_an_account_and_is_led_to_its_models(as_user: AsUser, alice: User) -> None:
     answer = as_user(alice).post(url("new_account"), ACCOUNT)
     account = ProviderAccount.objects.get()

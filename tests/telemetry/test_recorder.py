@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import redis
 
@@ -10,7 +12,7 @@ AT_MS = 1_795_000_000_000
 
 def publish(server: redis.Redis, number: int, **values) -> None:
     event = UsageEvent(event_id=f"e{number}", request_id=f"r{number}", at_ms=AT_MS + number, **values)
-    server.xadd(STREAM_KEY, event.to_fields())
+    server.xadd(STREAM_KEY, {"event": json.dumps(event.to_fields())})
 
 
 def record_all(recorder: Recorder) -> int:
@@ -25,6 +27,12 @@ def test_recorder_writes_what_is_in_the_stream(db, redis_server):
         publish(redis_server, number)
     assert record_all(Recorder(redis_server)) == 3
     assert RequestRecord.objects.count() == 3
+
+
+def test_recorder_reads_flat_entries_of_the_version_before(db, redis_server):
+    redis_server.xadd(STREAM_KEY, {"event_id": "e1", "request_id": "r1", "at_ms": str(AT_MS)})
+    assert record_all(Recorder(redis_server)) == 1
+    assert RequestRecord.objects.get().event_id == "e1"
 
 
 def test_recorder_trims_only_what_is_acknowledged(db, redis_server):
@@ -59,6 +67,7 @@ def test_an_entry_that_was_read_and_not_written_is_written_by_the_next_recorder(
     "poison",
     [
         {"nonsense": "1"},
+        {"event": "[1]"},
         {"event_id": "x", "request_id": "x", "at_ms": "soon"},
         {"event_id": "x", "request_id": "x", "at_ms": str(AT_MS), "input_tokens": "-5"},
     ],

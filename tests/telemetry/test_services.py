@@ -2,6 +2,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -41,6 +42,35 @@ def test_events_become_records_with_all_their_fields(project, deployment):
     record = RequestRecord.objects.get()
     assert (record.project, record.deployment, record.at) == (project, deployment, NOON)
     assert (record.queued, record.queue_ms, record.cost_nanos, record.ttft_ms) == (True, 30, 700, 90)
+
+
+def test_a_refusal_says_for_whom_by_which_limit_and_until_when(project):
+    said = {
+        "end_user": "ann",
+        "api_key": "k1",
+        "predicted_ms": 45_000,
+        "refused_by": "project:12 month",
+        "retry_after_ms": 31 * 86_400_000,
+    }
+    write_events([event(outcome=Outcome.REFUSED, project_id=project.id, **said)])
+    assert RequestRecord.objects.values(*said).get() == said
+
+
+def test_a_row_of_the_version_before_takes_its_missing_columns_from_the_database(db):
+    """As a recorder that was not restarted yet writes it."""
+    write_events([event()])
+    later = {"end_user", "api_key", "predicted_ms", "refused_by", "retry_after_ms"}
+    columns = [f.column for f in RequestRecord._meta.local_concrete_fields if f.name not in later | {"id"}]
+    kept = ", ".join(columns)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO telemetry_requestrecord ({kept}) "
+            f"SELECT {kept.replace('event_id', 'request_id', 1)} FROM telemetry_requestrecord"
+        )
+    row = RequestRecord.objects.values_list(
+        "end_user", "api_key", "predicted_ms", "refused_by", "retry_after_ms"
+    )
+    assert row.get(event_id="r1") == ("", "", -1, "", 0)
 
 
 def test_an_event_delivered_twice_is_recorded_once(project, deployment):
@@ -154,7 +184,7 @@ def test_fine_rollups_are_deleted_when_their_time_is_over(project, deployment):
     write_events([event(**ids)])
     delete_fine_rollups(now=NOON + timedelta(days=3))
     assert set(Rollup.objects.values_list("grain", flat=True)) == {Grain.QUARTER, Grain.HOUR}
-    delete_fine_rollups(now=NOON + timedelta(days=9))
+    delete_fine_rollups(now=NOON + timedelta(days=33))
     assert set(Rollup.objects.values_list("grain", flat=True)) == {Grain.HOUR}
 
 

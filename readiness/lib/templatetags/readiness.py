@@ -8,6 +8,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from readiness.lib.formats import (
+    column_words,
     format_ago,
     format_compact,
     format_milliseconds,
@@ -21,6 +22,7 @@ NOTHING = "–"
 """Shown where a value was not observed."""
 
 register = template.Library()
+register.filter(column_words)
 
 
 @register.filter

@@ -1,235 +1,45 @@
-"""Chat completions over the OpenAI wire format: OpenAI itself and the many servers that speak it."""
+"""The OpenAI wire format: OpenAI itself and the many servers that speak it."""
 
-import asyncio
-import json
-import time
-from collections.abc import Callable
-from contextlib import aclosing
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
 
-import httpx
-
-from readiness.providers.addresses import AddressRefusedError
-from readiness.providers.base import (
-    BadCredentialError,
-    ChatReply,
-    ChatRequest,
-    ConnectionReport,
-    Endpoint,
-    ProviderError,
-    ProviderFaultError,
-    RefusedAddressError,
-)
-from readiness.providers.clients import connections
-from readiness.providers.clients.answers import Answer
-from readiness.providers.clients.bodies import chunks, drain, start_of_failure, whole
-from readiness.providers.clients.dialects import dialect_of, wire_parameters
-from readiness.providers.clients.failures import failure_in, parse_failure, rate_limits, to_error
-from readiness.providers.clients.sse import EventStream
-from readiness.providers.transport import CONNECT_TIMEOUT_S, guarded_transport
-
-CHECK_TIMEOUT_S = 10.0
-
-Clock = Callable[[], float]
-"""Seconds that only grow; for latencies."""
+from readiness.providers.base import ChatRequest
+from readiness.providers.clients.completions import Completion
+from readiness.providers.clients.dialects import Dialect, dialect_of, wire_parameters
+from readiness.providers.clients.quota_headers import HeaderHabits
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
+@dataclass(frozen=True, slots=True)
+class OpenAIWire:
+    """Chat completions, in the dialect of the server."""
 
+    base_url: str
+    words: ClassVar[str] = "an OpenAI-compatible API"
+    chat_path: ClassVar[str] = "/chat/completions"
+    models_path: ClassVar[str] = "/models"
 
-class OpenAIClient:
-    """Client of one account. Keeps connections alive, follows no redirect, trusts no proxy variable."""
+    @property
+    def dialect(self) -> Dialect:
+        return dialect_of(self.base_url)
 
-    is_replay = False
+    @property
+    def lists_what_it_serves(self) -> bool:
+        return self.dialect.lists_what_it_serves
 
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        *,
-        transport: httpx.AsyncBaseTransport | None = None,
-        clock: Clock = time.perf_counter,
-        now: Callable[[], datetime] = utc_now,
-    ) -> None:
-        """``transport`` replaces the guarded way out.
+    @property
+    def habits(self) -> HeaderHabits:
+        return self.dialect.habits
 
-        Raises ``BadCredentialError`` for a key that no header can carry, ``RefusedAddressError`` for a base
-        URL that can be none.
-        """
-        key = endpoint.credential
-        if not (key.isascii() and key.isprintable()) or " " in key:
-            raise BadCredentialError("The stored key holds signs that no key has. Enter it again.")
-        try:
-            transport = transport or guarded_transport(endpoint.base_url)
-        except AddressRefusedError as error:
-            raise RefusedAddressError(str(error)) from error
-        self._base_url = endpoint.base_url.rstrip("/")
-        self._secret = key
-        self._dialect = dialect_of(self._base_url)
-        self._clock = clock
-        self._now = now
-        self._http = httpx.AsyncClient(
-            transport=transport,
-            # A compressed answer could unpack to more than its limit before we see its size.
-            headers={"accept-encoding": "identity", "user-agent": "readiness"}
-            | ({"authorization": f"Bearer {key}"} if key else {}),
-            timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT_S),
-            follow_redirects=False,
-            trust_env=False,
-        )
+    def headers(self, key: str) -> Mapping[str, str]:
+        return {"authorization": f"Bearer {key}"} if key else {}
 
-    async def chat(self, request: ChatRequest) -> ChatReply:
-        """One attempt at a completion. Raises a ``ProviderError``."""
-        try:
-            async with asyncio.timeout(request.timeout_s):
-                return await self._attempt(request)
-        except TimeoutError:
-            raise ProviderFaultError(f"No complete answer within {request.timeout_s:g} s.") from None
-        except connections.LOST_CONNECTION as error:
-            raise connections.to_error(error) from error
-
-    async def check(self) -> ConnectionReport:
-        """Lists the models, which needs a working address and key and costs nothing."""
-        try:
-            async with asyncio.timeout(CHECK_TIMEOUT_S):
-                return await self._list_models()
-        except TimeoutError:
-            return ConnectionReport(ok=False, message=f"No complete answer within {CHECK_TIMEOUT_S:g} s.")
-        except connections.LOST_CONNECTION as error:
-            return ConnectionReport(ok=False, message=str(connections.to_error(error)))
-        except ProviderError as error:
-            return ConnectionReport(ok=False, message=str(error))
-
-    async def aclose(self) -> None:
-        await self._http.aclose()
-
-    async def _attempt(self, request: ChatRequest) -> ChatReply:
-        body = {
+    def body(self, request: ChatRequest) -> Mapping[str, object]:
+        return {
             "model": request.model,
             "messages": [{"role": message.role, "content": message.content} for message in request.messages],
-            **wire_parameters(self._dialect, request.parameters, request.max_tokens, stream=request.stream),
+            **wire_parameters(self.dialect, request.parameters, request.max_tokens, stream=request.stream),
         }
-        headers = {"content-type": "application/json"}
-        if request.request_id:
-            headers["x-request-id"] = request.request_id
-        started = self._clock()
-        async with self._http.stream(
-            "POST", f"{self._base_url}/chat/completions", content=json.dumps(body), headers=headers
-        ) as response:
-            await self._raise_for_failure(response)
-            answer, first_at, ended = await self._read(response)
-        return ChatReply(
-            text=answer.text,
-            model=answer.model or request.model,
-            usage=answer.usage(message.content for message in request.messages),
-            finish_reason=answer.finish_reason,
-            latency_ms=_ms(ended - started),
-            ttft_ms=None if first_at is None else _ms(first_at - started),
-            rate_limits=rate_limits(response.headers),
-            http_status=response.status_code,
-            simulated=_is_simulated(response),
-        )
 
-    async def _raise_for_failure(self, response: httpx.Response) -> None:
-        if response.is_success:
-            return
-        failure = parse_failure(response.status_code, await start_of_failure(response))
-        raise to_error(failure, response.headers, secret=self._secret, now=self._now())
-
-    async def _read(self, response: httpx.Response) -> tuple[Answer, float | None, float]:
-        """The answer, when its first text came (None unless streamed), and when it ended."""
-        if response.headers.get("content-type", "").startswith("text/event-stream"):
-            return await self._read_stream(response)
-        answer = Answer()
-        self._take(answer, await whole(response), response)
-        ended = self._clock()
-        if not answer.has_choice:
-            raise ProviderFaultError(_NOT_COMPATIBLE)
-        return answer, None, ended
-
-    async def _read_stream(self, response: httpx.Response) -> tuple[Answer, float | None, float]:
-        answer, events = Answer(), EventStream()
-        first_at: float | None = None
-        async with aclosing(chunks(response)) as body:
-            async for chunk in body:
-                for data in events.feed(chunk):
-                    self._take(answer, data, response)
-                if first_at is None and answer.parts:
-                    first_at = self._clock()
-                if answer.done:
-                    break
-            for data in events.close():
-                self._take(answer, data, response)
-            ended = self._clock()
-            if not answer.is_complete:
-                raise ProviderFaultError(_BROKE_OFF)
-            await drain(body)
-        return answer, first_at, ended
-
-    def _take(self, answer: Answer, data: str | bytes, response: httpx.Response) -> None:
-        """Adds what the server sent to the answer. Raises the error that it reports instead, if it does."""
-        if answer.done:
-            return
-        if data == "[DONE]":
-            answer.done = True
-            return
-        document = _json(data, _BROKE_OFF if answer.has_choice else _NOT_COMPATIBLE)
-        failure = failure_in(response.status_code, document)
-        if failure is not None:
-            raise to_error(failure, response.headers, secret=self._secret, now=self._now())
-        answer.add(document)
-
-    async def _list_models(self) -> ConnectionReport:
-        async with self._http.stream("GET", f"{self._base_url}/models") as response:
-            if response.status_code in {404, 405}:
-                return ConnectionReport(ok=False, message=_NO_MODEL_LIST)
-            await self._raise_for_failure(response)
-            try:
-                models = _model_ids(_json(await whole(response), _NOT_COMPATIBLE))
-            except ProviderFaultError:
-                models = None
-        if models is None:
-            return ConnectionReport(ok=False, message=_NOT_COMPATIBLE)
-        if not self._dialect.lists_what_it_serves:
-            return ConnectionReport(ok=True, message="Connected.")
-        return ConnectionReport(
-            ok=True,
-            message=f"Connected. The account offers {len(models)} model{'' if len(models) == 1 else 's'}.",
-            models=models,
-            simulated=_is_simulated(response),
-        )
-
-
-_NOT_COMPATIBLE = (
-    "The server answered, but not as an OpenAI-compatible API. Check the base URL: most end in /v1."
-)
-_BROKE_OFF = "The answer broke off: the stream ended before it was complete."
-_NO_MODEL_LIST = (
-    "The server answered, but has no list of models at this address. Check the base URL: most end in /v1."
-)
-
-
-def _model_ids(document: object) -> tuple[str, ...] | None:
-    """Ids of ``{"data": [{"id": …}]}`` or of a bare list (Together); None for anything else."""
-    models = document.get("data") if isinstance(document, dict) else document
-    if not isinstance(models, list):
-        return None
-    return tuple(
-        model["id"] for model in models if isinstance(model, dict) and isinstance(model.get("id"), str)
-    )
-
-
-def _json(data: str | bytes, words: str) -> object:
-    """The document. Raises ``ProviderFaultError`` with these words for anything but JSON."""
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        raise ProviderFaultError(words) from None
-
-
-def _is_simulated(response: httpx.Response) -> bool:
-    return bool(response.headers.get("x-simulated", "").lower() == "true")
-
-
-def _ms(seconds: float) -> int:
-    return round(seconds * 1000)
+    def new_answer(self) -> Completion:
+        return Completion()

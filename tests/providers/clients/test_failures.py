@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from readiness.providers import base
-from readiness.providers.clients.failures import Failure, parse_failure, rate_limits, retry_after_s, to_error
+from readiness.providers.clients.dialects import dialect_of
+from readiness.providers.clients.failures import Failure, failure_in, parse_failure, to_error
 
 NOW = datetime(2026, 10, 21, 7, 28, 0, tzinfo=UTC)
 REPLIES = sorted((Path(__file__).parent.parent / "replies").glob("*.json"))
@@ -25,40 +26,18 @@ def test_client_reads_the_documented_error(path: Path) -> None:
     recorded = reply(path)
     body = recorded["body"] if isinstance(recorded["body"], str) else json.dumps(recorded["body"])
     failure = parse_failure(recorded["status"], body.encode())
-    error = to_error(failure, httpx.Headers(recorded["headers"]), secret="sk-proj-abcd1234wxyz", now=NOW)
+    habits = dialect_of(recorded.get("base_url", "")).habits
+    headers = httpx.Headers(recorded["headers"])
+    error = to_error(failure, headers, secret="sk-proj-abcd1234wxyz", now=NOW, habits=habits)
     expect = recorded["expect"]
     assert type(error) is getattr(base, expect["error"])
+    assert error.signal == expect.get("signal", "")
     assert error.http_status == expect.get("http_status", recorded["status"])
     assert error.retry_after_s == pytest.approx(expect.get("retry_after_s"))
-    for name in ("limit_requests", "remaining_tokens"):
-        assert name not in expect or getattr(error.rate_limits, name) == expect[name]
+    for kind in ("limit", "remaining"):
+        assert kind not in expect or dict(getattr(error.rate_limits, kind)) == expect[kind]
     assert expect.get("in_words", "") in str(error)
     assert expect.get("not_in_words", "\x00") not in str(error)
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({}, None),
-        ({"retry-after": "3"}, 3.0),
-        ({"retry-after": "0.25"}, 0.25),
-        ({"retry-after": "7", "retry-after-ms": "1500"}, 1.5),
-        ({"retry-after": "Wed, 21 Oct 2026 07:29:00 GMT"}, 60.0),
-        ({"retry-after": "Wed, 21 Oct 2026 07:00:00 GMT"}, 0.0),
-        ({"retry-after": "soon"}, None),
-        ({"retry-after": "-5"}, None),
-        ({"retry-after": "nan"}, None),
-        ({"retry-after": "inf"}, 86_400.0),
-        ({"retry-after": "Wed, 21 Oct 9026 07:00:00 GMT"}, 86_400.0),
-    ],
-)
-def test_retry_after_is_read_in_every_form(headers: dict[str, str], seconds: float | None) -> None:
-    assert retry_after_s(httpx.Headers(headers), NOW) == seconds
-
-
-@pytest.mark.parametrize("value", ["-1", "0", "", "many", "9" * 5000])
-def test_rate_limit_headers_that_tell_nothing_are_none(value: str) -> None:
-    assert rate_limits(httpx.Headers({"X-RateLimit-Limit-Tokens": value})).limit_tokens is None
 
 
 def test_words_never_hold_the_key_or_anything_like_one() -> None:
@@ -79,3 +58,32 @@ def test_words_of_a_talkative_provider_are_cut() -> None:
 )
 def test_body_without_an_error_object_leaves_the_status_alone(body: bytes) -> None:
     assert parse_failure(500, body).message == ""
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("overloaded_error", 529),
+        ("rate_limit_error", 429),
+        ("rate_limit_exceeded", 429),
+        ("insufficient_quota", 429),
+        ("billing_error", 402),
+        ("authentication_error", 401),
+        ("invalid_request_error", 400),
+        ("api_error", 500),
+        (None, 500),
+        (503, 503),
+        (200, 500),
+    ],
+)
+def test_error_inside_a_success_has_the_status_of_its_code(code: object, status: int) -> None:
+    failure = failure_in(200, {"error": {"code": code, "message": "No."}})
+    assert failure is not None
+    assert failure.status == status
+
+
+def test_error_text_inside_a_success_is_the_providers_fault() -> None:
+    failure = failure_in(200, {"error": "model runner has unexpectedly stopped"})
+
+    assert failure
+    assert isinstance(to_error(failure, {}, secret="", now=NOW), base.ProviderFaultError)

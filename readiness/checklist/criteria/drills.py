@@ -1,0 +1,121 @@
+"""Steps 5 and 6: what drills found out about overload, priority, budgets and lost processes.
+
+A drill is held on the site's tiers, so what it found counts under L for as long as they are as they were. It
+asks the simulated AI service, and its evidence is marked so.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+from django.urls import reverse
+
+from readiness.checklist.catalogue.schema import FingerprintKey
+from readiness.checklist.evidence import Part
+from readiness.checklist.measurements import Draft, Measurement
+from readiness.checklist.producers import produces
+from readiness.checklist.subjects import Subject
+from readiness.lib.scopes import ScopeKind
+from readiness.limits.policy import caps_in_force
+from readiness.operations.drill_queries import Report, is_of_today, last_held
+
+_CAPS = {
+    ScopeKind.API_KEY: "API keys",
+    ScopeKind.END_USER: "end users",
+    ScopeKind.PROJECT: "the project",
+    ScopeKind.SITE: "the site",
+}
+
+
+@produces("operations.overload")
+def overload(subject: Subject) -> Measurement | None:
+    """R3: crashes, waits and refusals under three times the load."""
+    report = last_held(subject.project, "overload")
+    if report is None:
+        return None
+    overflowing = round(report.value("overflowing"))
+    parts = (
+        Part("crashes", report.value("crashes")),
+        Part("wait", report.value("wait")),
+        Part("overflow", report.value("overflow"), overflowing)
+        if overflowing
+        else Part("overflow", None, 0, note="everything fitted"),
+    )
+    return _measurement(subject, [report], parts, keys=("L", "V"))
+
+
+@produces("operations.contention")
+def contention(subject: Subject) -> Measurement | None:
+    """R4: how the heaviest and the lightest tier share what is not enough for both."""
+    report = last_held(subject.project, "contention")
+    if report is None:
+        return None
+    parts = tuple(Part(name, report.value(name)) for name in ("wait_ratio", "bottom_share"))
+    return _measurement(subject, [report], parts, keys=("L",))
+
+
+@produces("operations.spend_caps")
+def spend_caps(subject: Subject) -> Measurement | None:
+    """R7: whether budgets refuse, which budgets are in force, and whether spent credit raises an alert."""
+    over_cap, billing = (last_held(subject.project, name) for name in ("over-cap", "billing"))
+    if over_cap is None:
+        return None
+    in_force = caps_in_force(subject.project)
+    missing = [name for kind, name in _CAPS.items() if kind not in in_force]
+    parts = (
+        Part("refused", over_cap.value("refused"), round(over_cap.value("over"))),
+        Part("caps", len(_CAPS) - len(missing), note=f"none on {', '.join(missing)}" if missing else ""),
+        Part("output_cap", over_cap.value("output_cap")),
+        Part("alert", None, note="the drill “Out of credit” was not held yet")
+        if billing is None
+        else Part("alert", float(billing.value("alert") > 0)),
+    )
+    return _measurement(subject, [report for report in (over_cap, billing) if report], parts, keys=("L",))
+
+
+@produces("operations.lost_processes")
+def lost_processes(subject: Subject) -> Measurement | None:
+    """I6: requests that were lost with a worker, or with the provider."""
+    worker, provider = (last_held(subject.project, name) for name in ("worker-kill", "outage"))
+    if worker is None or provider is None:
+        return None
+    lost = worker.value("unrecorded") + worker.value("lost") + provider.value("lost")
+    return _measurement(subject, [worker, provider], (Part("lost", lost),), keys=())
+
+
+def _measurement(
+    subject: Subject, reports: Sequence[Report], parts: tuple[Part, ...], *, keys: tuple[FingerprintKey, ...]
+) -> Measurement:
+    """``keys``: what the criterion's evidence rests on, of which those are left out that moved since."""
+    kept = [key for key in keys if _still_holds(subject, key, reports)]
+    fingerprint = subject.only(*kept)
+    values = [(part.name, part.value, part.note) for part in parts]
+    return Measurement(
+        method="drills/1",
+        identity=([report.row.pk for report in reports], kept, sorted(fingerprint.items()), values),
+        measure=partial(_draft, subject, reports, parts, fingerprint),
+    )
+
+
+def _still_holds(subject: Subject, key: FingerprintKey, reports: Sequence[Report]) -> bool:
+    if key == "L":
+        return all(is_of_today(report) for report in reports)
+    since = subject.target.version_since
+    return since is None or all(since <= report.row.created_at for report in reports)
+
+
+def _draft(
+    subject: Subject,
+    reports: Sequence[Report],
+    parts: tuple[Part, ...],
+    fingerprint: dict[FingerprintKey, str],
+) -> Draft:
+    oldest = min(reports, key=lambda report: report.held_at)
+    titles = " and ".join(f"“{report.title}”" for report in reports)
+    return Draft(
+        parts=parts,
+        measured_at=oldest.held_at,
+        fingerprint=fingerprint,
+        simulated=True,
+        explanation=f"Held against the simulated AI service: {titles}",
+        link=reverse("operations:drill", args=[subject.project.slug, reports[0].row.pk]),
+    )

@@ -1,0 +1,1 @@
+"""Cleaning of what an admin types about accounts, deployments and prices."""

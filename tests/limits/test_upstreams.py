@@ -1,0 +1,49 @@
+"""What concerns one upstream: resuming it, and the sweep of each minute."""
+
+import pytest
+import redis
+
+from readiness.accounts.models import AuditEntry, User
+from readiness.limits import services, upstreams
+from readiness.projects.models import Project, Tier
+from readiness.providers.base import Quota
+from tests.builders import make_deployment
+from tests.limits.harness import LEASE_MS, Upstream, publish
+from tests.limits.published import published
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def basic(redis_server: redis.Redis) -> Tier:
+    return Tier.objects.create(slug="basic", name="Basic", weight=2)
+
+
+def test_sweep_records_orphans_although_nobody_calls_any_more(redis_server: redis.Redis, basic: Tier) -> None:
+    services.publish_policy()
+    upstream = Upstream(redis_server, Quota(rpm=60))
+    upstream.follow_server(ago_ms=LEASE_MS)
+    upstream.enqueue("one")
+    upstreams.sweep()
+
+    assert [event.outcome for event in upstream.events()] == ["orphaned"]
+
+
+def test_sweep_publishes_the_policy_again(redis_server: redis.Redis, basic: Tier) -> None:
+    upstreams.sweep()
+
+    assert published(redis_server)["tier:basic"]["weight"] == 2
+
+
+def test_resumed_deployment_is_called_again_and_audited(
+    redis_server: redis.Redis, project: Project, alice: User
+) -> None:
+    deployment = make_deployment()
+    publish(redis_server, free={})
+    upstream = Upstream(redis_server, name=f"d{deployment.pk}")
+    upstream.configure()
+    upstream.feedback("out_of_credit")
+    upstreams.resume_deployment(actor=alice, deployment=deployment, project=project)
+
+    assert upstream.enqueue()["status"] == "granted"
+    assert AuditEntry.objects.get().action == "deployment resumed"
