@@ -1,0 +1,1 @@
+"""What the limiter must show: client processes against the simulated service, whose ledger judges."""
