@@ -102,6 +102,16 @@ def test_window_counts_half_of_a_silence_as_spent(client: redis.Redis, kind: Win
     assert upstream.level("rpm") == 60 - 1 - 12
 
 
+@pytest.mark.parametrize("kind", [WindowKind.SLIDING, WindowKind.FIXED])
+def test_silence_spends_no_more_of_a_window_than_was_left(client: redis.Redis, kind: WindowKind) -> None:
+    upstream = Upstream(client, Quota(rpm=60, window=kind, jitter_ms=0, edge_s=0))
+    for name in map(str, range(55)):
+        upstream.enqueue(name)
+    upstream.now += 20_000
+
+    assert upstream.level("rpm") == 0
+
+
 def test_calls_of_a_silence_do_not_lower_a_level_twice(upstream: Upstream) -> None:
     fill(upstream)
     upstream.now += 20_000

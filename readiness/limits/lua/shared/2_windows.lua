@@ -184,6 +184,8 @@ function assume_half(bucket, elapsed, share, jitter)
   local since = bucket.kind == 'fixed' and NOW - (bucket.ends - bucket.window) or bucket.window
   bucket.assumed = limit_of(bucket, share) / bucket.window * math.min(elapsed, since) / 2
   if bucket.kind ~= 'continuous' then
+    -- They spend no more than is left of a window (limits/alone.py).
+    bucket.assumed = math.max(0, math.min(bucket.assumed, free_in(bucket, share)))
     charge(bucket, bucket.assumed, jitter)
   end
 end
