@@ -72,9 +72,9 @@ def steps(bench: Bench, minutes: float) -> None:
     for step in STEPS:
         os.environ[STEP] = step
         bench.launch(1, "victim")
-        waits = step == "waiting"
-        quota = {"rpm": 1 if waits else 60}
-        bench.serve(quota, ttft_s=0.5)
+        waits = step == "waiting"  # behind a call that takes the only place for longer than the victim lives
+        quota = {"concurrency": 1} if waits else {"rpm": 60}
+        bench.serve(quota, ttft_s=5 if waits else 0.5)
         arrivals = [(0.0, 10), (1.0, 10)] if waits else [(0.0, 10)]
         load = Load(tier="pro", tenant=bench.model, arrivals=arrivals, longest_wait_s=20)
         bench.tell([[load]], quota, start_at=soon())
