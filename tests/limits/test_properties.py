@@ -169,8 +169,8 @@ class Queue(RuleBasedStateMachine):
     @invariant()
     def levels_stay_within_their_buckets(self) -> None:
         for bucket in self.upstream.inspect()["buckets"] or ():
-            # What is more than a cut leaves is granted on a full bucket: its debt is paid while the limit grows
-            # back. A window keeps what was granted before the cut.
+            # What is more than a cut leaves is granted on a full bucket: a debt, paid while the limit grows.
+            # A window keeps what was granted before the cut.
             cut = bucket["configured"] if self.was_refused else 0
             floor = -cut if bucket["kind"] == "continuous" else bucket["limit"] - bucket["configured"]
             assert floor - 1e-6 <= bucket["level"] <= bucket["limit"] + 1e-6
