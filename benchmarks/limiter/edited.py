@@ -2,11 +2,12 @@
 
     python benchmarks/limiter/edited.py
 
-Three tiers ask for a thousand requests at once behind 1,200 requests a minute whose starting level is used
-up. Ten seconds later the free tier gets a weight of 16 instead of 1. The replay knows the arrivals and the
-edit beforehand; the real run goes through four processes, Redis and the simulated service.
+Three tiers ask for a thousand requests within a second, in mixed order, behind 1,200 requests a minute whose
+starting level is used up. Ten seconds later the free tier gets a weight of 16 instead of 1. The replay knows
+the arrivals and the edit beforehand; the real run goes through four processes and the simulated service.
 """
 
+import random
 import sys
 import time
 from pathlib import Path
@@ -30,7 +31,9 @@ WAIT_S = 300.0
 def arrivals() -> list[tuple[str, float]]:
     """Tier and second of every request: what empties the bucket, then the thousand."""
     drain = [(DRAIN, n / RPM) for n in range(RPM + 20)]
-    return drain + [(tier, ASKED_AT_S) for tier, count in ASKED.items() for _ in range(count)]
+    asked = [tier for tier, count in ASKED.items() for _ in range(count)]
+    random.Random(0).shuffle(asked)
+    return drain + [(tier, ASKED_AT_S + n / len(asked)) for n, tier in enumerate(asked)]
 
 
 def policy(weights: dict[str, int]) -> dict[str, Any]:
