@@ -24,6 +24,7 @@ from readiness.limits.alerts import tell_of_spent_credit
 from readiness.limits.limiter import Limiter
 from readiness.limits.tickets import NO_COST, Cost, Outcome, Permit, ProviderWord, Ticket
 from readiness.providers.base import (
+    BrokenOffError,
     ChatReply,
     ChatRequest,
     DeploymentSpec,
@@ -114,7 +115,7 @@ class Door:
         queue_ms, wait_left, faults = 0, call.longest_wait_s, 0
         for attempt in count(1):
             permit = await self._limiter.acquire(_ticket(call, attempt, wait_left))
-            queue_ms, wait_left = queue_ms + permit.queue_ms, permit.wait_left_s
+            queue_ms, started = queue_ms + permit.queue_ms, time.monotonic()
             turn = _Turn(call=call, attempt=attempt, permit=permit, queue_ms=queue_ms, faults=faults)
             try:
                 return await self._attempt(client, turn, store)
@@ -123,6 +124,9 @@ class Door:
                     raise
                 faults += not isinstance(error, RateLimitedError)
                 await asyncio.sleep(_backoff_s(error, faults))
+                # Being refused is waiting too: otherwise refusals without a pause would go on for ever.
+                refused_s = time.monotonic() - started if isinstance(error, RateLimitedError) else 0.0
+                wait_left = max(0.0, permit.wait_left_s - refused_s)
         raise AssertionError("attempts do not run out of numbers")
 
     async def _replay(self, client: ProviderClient, call: Call, store: Store | None) -> Result:
@@ -283,6 +287,8 @@ def _outcome_of_failure(
     )
     if isinstance(error, UnreachableError):
         return Outcome(event=event, cost=NO_COST, word=word)
+    if isinstance(error, BrokenOffError):
+        return Outcome(event=event, cost=permit.ticket.cost, word=word, sent_ms=sent_ms)
     return Outcome(event=event, cost=replace(permit.ticket.cost, output_tokens=0), word=word, sent_ms=sent_ms)
 
 
@@ -314,18 +320,18 @@ def _result(call: Call, reply: ChatReply, *, attempt: int, queue_ms: int) -> Res
 
 
 def _failed(event: UsageEvent, error: ProviderError, started: float, *, final: bool) -> UsageEvent:
-    """A failed attempt costs nothing that we know of; the provider may have counted its tokens."""
-    return replace(
+    """A failed attempt costs nothing that we know of; one that broke off keeps its estimate."""
+    failed = replace(
         event,
         outcome=Ending.FAILED,
         final=final,
         http_status=error.http_status,
         error_class=error.label,
-        input_tokens=0,
-        output_tokens=0,
-        cost_nanos=0,
         provider_ms=_elapsed_ms(started),
     )
+    if isinstance(error, BrokenOffError):
+        return failed
+    return replace(failed, input_tokens=0, output_tokens=0, cost_nanos=0)
 
 
 def _delivered(event: UsageEvent, reply: ChatReply, result: Result) -> UsageEvent:

@@ -33,6 +33,6 @@ def async_redis(socket_timeout: float | None = SOCKET_TIMEOUT_S) -> Any:
         settings.REDIS_URL,
         decode_responses=True,
         socket_timeout=socket_timeout,
-        socket_connect_timeout=SOCKET_TIMEOUT_S,
+        socket_connect_timeout=min(SOCKET_TIMEOUT_S, socket_timeout or SOCKET_TIMEOUT_S),
         retry=AsyncRetry(NoBackoff(), 0),
     )

@@ -64,12 +64,15 @@ class _Standing:
             self.paused_until = math.inf
         elif word.kind in ("rate", "ramp") and self.paused_until < math.inf:
             self.strikes += now >= self.paused_until
-            self.paused_until = now + self._pause_s(word)
+            ends = now + self._pause_s(word)
+            # The provider's newest word wins; an estimate of ours shortens nothing.
+            is_told = word.kind == "rate" and word.retry_after_s
+            self.paused_until = ends if is_told else max(self.paused_until, ends)
 
     def _pause_s(self, word: ProviderWord) -> float:
         if word.kind == "ramp":
             return _RAMP_PAUSE_S
-        if word.retry_after_s is None:
+        if not word.retry_after_s:
             return min(2.0 ** (self.strikes - 1), _LONGEST_ESTIMATE_S)
         return min(word.retry_after_s, _LONGEST_PAUSE_S)
 

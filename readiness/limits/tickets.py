@@ -147,7 +147,8 @@ class ProviderWord:
     """What a provider's answer said of our rate, for everybody at the upstream."""
 
     kind: str = ""
-    """``ok``, ``rate``, ``ramp``, ``overloaded``, ``fault``, ``unreachable``, ``out_of_credit``, or ''."""
+    """``ok``, ``rate``, ``ramp``, ``concurrency``, ``overloaded``, ``fault``, ``unreachable``,
+    ``out_of_credit``, or ''."""
     retry_after_s: float | None = None
     limits: Mapping[str, int] = field(default_factory=dict)
     """By unit, see ``UNITS``."""
@@ -215,7 +216,7 @@ class RefusedError(Exception):
     """Our own limits said no. ``str(error)`` is plain words for a person."""
 
     def __init__(self, reason: str, retry_after_s: float, limit: str = "") -> None:
-        super().__init__(REFUSALS[reason])
+        super().__init__(REFUSALS.get(reason, "A limit said no."))  # a newer version may know more reasons
         self.reason = reason
         """Stable word: a key of ``REFUSALS``."""
         self.retry_after_s = retry_after_s

@@ -62,9 +62,10 @@ def tier_weights() -> dict[str, int]:
     return dict(Tier.objects.values_list("slug", "weight"))
 
 
-def resume_deployment(*, actor: User, deployment: Deployment, project: Project) -> None:
+def resume_deployment(*, actor: User, deployment: Deployment, project: Project) -> bool:
     """Lets calls through again after the provider said that the account was out of credit.
 
+    False, with nothing recorded, when that is not so (any more): a pause that the provider asked for stays.
     Raises ``LimiterUnavailableError`` with nothing recorded when Redis does not answer.
     """
     with transaction.atomic():
@@ -77,7 +78,11 @@ def resume_deployment(*, actor: User, deployment: Deployment, project: Project) 
             project_slug=project.slug,
         )
         credit_is_back(deployment.pk)
-        run("feedback", upstream_of(deployment.pk), "resume", None, 0)
+        answer = run("feedback", upstream_of(deployment.pk), "resume", None, 0)
+        is_resumed = answer["resumed"] == "1"
+        if not is_resumed:
+            transaction.set_rollback(True)
+    return is_resumed
 
 
 def sweep() -> None:

@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 from readiness.lib.events import Outcome
 from readiness.lib.formats import format_seconds
 from readiness.lib.scopes import Scope, ScopeKind
-from readiness.operations.words import UNITS
+from readiness.operations.words import LIMITS
 from readiness.projects.models import Project
 from readiness.telemetry.models import RequestRecord
 
@@ -18,13 +18,6 @@ LOOKED_BACK: Final = timedelta(hours=24)
 MOST_READ: Final = 500
 """Refusals that are read and sorted by cause; the newest ones."""
 MOST_CAUSES: Final = 20
-
-_WHAT: Final = {
-    **{unit: label.lower() for unit, label in UNITS.items()},
-    "day": "day's budget",
-    "month": "month's budget",
-    "share": "largest share of the quota",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,20 +115,20 @@ class _Limit:
     whose: str = ""
     what: str = ""
     by: str = ""
-    """What else held the request back: ``provider``, ``head start``."""
+    """What else held the request back: ``provider``, ``account``, ``head start``."""
 
     @classmethod
     def read(cls, text: str, project_id: int, tiers: Mapping[str, str]) -> "_Limit":
         name, _, what = text.rpartition(" ")
         if text == "head start" or not name:
             return cls(by=text)
-        if name == "provider":
-            return cls(what=_WHAT.get(what, what), by=name)
+        if name in ("provider", "account"):
+            return cls(what=LIMITS.get(what, what), by=name)
         try:
             scope = Scope.parse(name)
         except ValueError:
             return cls(by=text)
-        return cls(whose=_whose(scope, project_id, tiers), what=_WHAT.get(what, what))
+        return cls(whose=_whose(scope, project_id, tiers), what=LIMITS.get(what, what))
 
     def __str__(self) -> str:
         return f"the {self.what} of {self.whose}" if self.whose else "a limit that is set here"
@@ -167,7 +160,7 @@ def _why(reason: str, limit: _Limit) -> str:
         case "over_cap" | "budget_exceeded":
             return f"{limit} had been used up"
         case "would_time_out":
-            return "the queue was so long that it would have waited for longer than it may"
+            return f"it would have waited for longer than it may, for {_awaited(limit)}"
         case "timed_out":
             return f"it waited for as long as it may, {_held_back(limit)}"
     return _OTHERS.get(reason, "a limit that is set here said no")
@@ -179,6 +172,16 @@ _OTHERS: Final = {
     "recorder_behind": "usage records were not written fast enough, so nothing new was let in",
     "out_of_credit": "the provider said that the account is out of credit",
 }
+
+
+def _awaited(limit: _Limit) -> str:
+    if limit.whose:
+        return str(limit)
+    if limit.by == "account":
+        return f"the {limit.what} of the provider's whole account"
+    if limit.what == "pause":
+        return "the end of a pause that the provider's answers caused"
+    return f"the provider's {limit.what}" if limit.what else "its turn"
 
 
 def _held_back(limit: _Limit) -> str:

@@ -79,11 +79,14 @@ def resume(request: HttpRequest, slug: str, deployment_id: int) -> HttpResponse:
     project = get_project(request, slug, Role.ADMIN)
     deployment = _deployment_to_resume(request, project, deployment_id)
     try:
-        upstreams.resume_deployment(actor=current_user(request), deployment=deployment, project=project)
+        is_resumed = upstreams.resume_deployment(
+            actor=current_user(request), deployment=deployment, project=project
+        )
     except LimiterUnavailableError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, f"Calls to {deployment.name} go through again.")
+        told = "go through again" if is_resumed else "were not refused for want of credit any more"
+        messages.success(request, f"Calls to {deployment.name} {told}.")
     return see_other(request, reverse("operations:limits", args=[slug]))
 
 

@@ -15,6 +15,14 @@ UNITS: Final[Mapping[str, str]] = {
     "rpd": "Requests per day",
     "tpd": "Tokens per day",
 }
+LIMITS: Final[Mapping[str, str]] = {
+    **{unit: words.lower() for unit, words in UNITS.items()},
+    "concurrency": "calls in flight",
+    "day": "day's budget",
+    "month": "month's budget",
+    "share": "largest share of the quota",
+}
+"""What a limit is called within a sentence, by the last word of its name in a refusal."""
 _RETURNS: Final = {
     "continuous": "comes back steadily",
     "sliding": "each use comes back a {window} later",

@@ -149,6 +149,10 @@ class ProviderFaultError(ProviderError):
     signal = "fault"
 
 
+class BrokenOffError(ProviderFaultError):
+    """The answer had begun, or was waited for in vain: what it cost is not known."""
+
+
 class UnreachableError(ProviderFaultError):
     """No connection at all: wrong address, refused, TLS failure. Nothing was charged."""
 

@@ -21,6 +21,7 @@ from readiness.providers.base import (
     PriceTable,
     ProviderFaultError,
     Quota,
+    RateLimitedError,
     Rates,
     Replay,
 )
@@ -252,6 +253,38 @@ async def test_a_cancelled_call_is_settled_as_cancelled(redis_server):
         with pytest.raises(asyncio.CancelledError):
             await task
     assert [event.outcome for event in events(redis_server)] == [Outcome.CANCELLED]
+
+
+async def test_a_call_that_broke_off_keeps_what_it_may_have_cost(redis_server, quick):
+    async def cut():
+        yield b'{"id": "1", '
+        raise httpx.ReadError("cut")
+
+    answers = [httpx.Response(200, content=cut()), httpx.Response(200, json=COMPLETION)]
+    transport = httpx.MockTransport(lambda request: answers.pop(0))
+    async with open_door(ClientPool(transport=transport)) as door:
+        await door.dispatch(call())
+    broken, answered = events(redis_server)
+    assert (broken.outcome, broken.output_tokens) == (Outcome.FAILED, 64)
+    assert broken.cost_nanos >= 64 * 2000 > answered.cost_nanos
+
+
+async def test_refusals_without_a_pause_end_with_the_longest_wait(redis_server):
+    asked = 0
+
+    async def full(scope, receive, send):
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0.05)
+        body = b'{"detail": {"status": "too_many_concurrent_requests", "message": "busy"}}'
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": 429, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async with door_to(full) as door:
+        with pytest.raises((RefusedError, RateLimitedError)):
+            await door.dispatch(call(longest_wait_s=1.5))
+    assert asked <= 3
 
 
 async def test_a_replay_takes_no_permit_and_leaves_no_record(redis_server):

@@ -76,6 +76,16 @@ def test_newest_retry_after_wins_when_it_is_shorter(upstream: Upstream) -> None:
     assert upstream.inspect()["pause_ms"] == 2000
 
 
+@pytest.mark.parametrize("kind", ["rate", "ramp"])
+def test_refusal_without_retry_after_shortens_no_pause(upstream: Upstream, kind: str) -> None:
+    upstream.configure()
+    upstream.feedback("rate", retry_after_ms=60_000)
+    upstream.now += 50
+    upstream.feedback(kind)
+
+    assert upstream.inspect()["pause_ms"] == 59_950
+
+
 def test_absurd_retry_after_is_cut_to_five_minutes(upstream: Upstream) -> None:
     upstream.configure()
     upstream.feedback("rate", retry_after_ms=86_400_000)
@@ -117,6 +127,24 @@ def test_one_call_at_a_time_tries_after_two_refusals_in_a_row(upstream: Upstream
     assert [upstream.enqueue(name)["status"] for name in ("one", "two")] == ["granted", "waiting"]
 
 
+def test_try_that_is_not_refused_within_five_seconds_lets_everybody_go_on(upstream: Upstream) -> None:
+    for name in ("long1", "long2"):
+        upstream.enqueue(name)  # answers take long, so nothing is heard of them
+    for _ in range(2):
+        upstream.feedback("rate", retry_after_ms=1000)
+        upstream.now += 1001
+    upstream.now += 10_000
+    assert upstream.enqueue("try")["status"] == "granted"
+    assert upstream.enqueue("other")["status"] == "waiting"
+    upstream.now += 4_999
+    upstream.dispatch()
+    assert upstream.granted() == []
+    upstream.now += 1
+    upstream.dispatch()
+
+    assert upstream.granted() == ["other"]
+
+
 def test_answered_try_lets_everybody_go_on(upstream: Upstream) -> None:
     refuse_twice(upstream)
     for name in ("one", "two", "three"):
@@ -131,6 +159,7 @@ def test_success_ends_the_doubling(upstream: Upstream) -> None:
     upstream.feedback("rate")
     upstream.feedback("rate")
     upstream.settle("one", outcome="ok")
+    upstream.now += 2000
     upstream.feedback("rate")
 
     assert upstream.inspect()["pause_ms"] == 1000
@@ -251,6 +280,17 @@ def test_share_below_its_ceiling_comes_back_by_a_hundredth_a_second(upstream: Up
     assert share(upstream) == pytest.approx(0.8)
 
 
+def test_second_refusal_shows_what_is_really_there(upstream: Upstream) -> None:
+    upstream.configure()
+    upstream.feedback("rate", retry_after_ms=0)  # a bucket of the provider's is empty
+    upstream.now += 10_000
+    for _ in range(6):  # and refilled six of our ten a second apart
+        upstream.settle(upstream.enqueue()["id"])
+    upstream.feedback("rate", retry_after_ms=0)
+
+    assert details(upstream, "cut")[-1]["ceiling"] == pytest.approx(0.6 * 0.95)
+
+
 def test_share_ends_at_the_whole_quota(upstream: Upstream) -> None:
     upstream.configure()
     upstream.feedback("rate", retry_after_ms=0)
@@ -343,6 +383,20 @@ def test_provider_that_allows_fewer_calls_at_once_gets_fewer(redis_server: redis
 # The circuit of a failing deployment ----------------------------------------------------------------------
 
 
+def test_refusal_of_the_only_call_in_flight_pauses_for_places_of_others(
+    redis_server: redis.Redis,
+) -> None:
+    publish(redis_server, free={})
+    upstream = Upstream(redis_server, Quota(concurrency=10))
+    for pause_ms in (1000, 2000):
+        upstream.settle(upstream.enqueue()["id"], word=ProviderWord(kind="concurrency"))
+        assert upstream.inspect()["pause_ms"] == pause_ms
+        upstream.now += pause_ms
+    upstream.settle(upstream.enqueue()["id"], word=ProviderWord(kind="concurrency", retry_after_s=7))
+
+    assert upstream.inspect()["pause_ms"] == 7000
+
+
 @pytest.mark.parametrize("kind", ["fault", "unreachable", "overloaded"])
 def test_ten_faults_in_a_row_open_the_circuit(upstream: Upstream, kind: str) -> None:
     fail(upstream, 9, kind)
@@ -410,6 +464,21 @@ def test_late_fault_of_a_call_made_before_opens_the_circuit_no_further(upstream:
     upstream.settle("late", word=ProviderWord(kind="fault"))
 
     assert upstream.history() == ["circuit opened"]
+
+
+def test_late_answer_of_an_older_call_neither_closes_nor_prevents_the_circuit(
+    upstream: Upstream,
+) -> None:
+    for name in ("old1", "old2"):
+        upstream.enqueue(name)
+    upstream.now += 1
+    fail(upstream, 5)
+    upstream.settle("old1")
+    fail(upstream, 5)
+    assert upstream.inspect()["open_ms"] > 0
+    upstream.settle("old2")
+
+    assert upstream.inspect()["open_ms"] > 0
 
 
 def test_probe_that_never_ends_is_followed_by_another(upstream: Upstream) -> None:
@@ -522,6 +591,23 @@ def test_what_is_left_of_a_fixed_window_is_believed_within_it(redis_server: redi
 
     assert hear(upstream, age_ms=2000, remaining={"requests": 5})["level"] == 59
     assert hear(upstream, age_ms=500, remaining={"requests": 5})["level"] == 5
+
+
+def test_old_word_of_what_is_left_of_a_sliding_window_says_nothing(redis_server: redis.Redis) -> None:
+    publish(redis_server, free={})
+    upstream = Upstream(redis_server, Quota(rpm=60, window=WindowKind.SLIDING, jitter_ms=0))
+
+    assert hear(upstream, age_ms=70_000, remaining={"requests": 5})["level"] == 59
+
+
+def test_what_others_used_of_a_sliding_window_counts_for_a_minute(redis_server: redis.Redis) -> None:
+    publish(redis_server, free={})
+    upstream = Upstream(redis_server, Quota(rpm=60, window=WindowKind.SLIDING, jitter_ms=0))
+
+    assert hear(upstream, remaining={"requests": 5})["level"] == 5
+    assert hear(upstream, remaining={"requests": 59})["level"] == 4
+    upstream.now += 61_000
+    assert upstream.level("rpm") == 60
 
 
 def test_words_of_the_minute_say_nothing_of_the_day(redis_server: redis.Redis) -> None:

@@ -117,8 +117,11 @@ def test_waiter_of_a_dead_process_leaves_the_queue(redis_server: redis.Redis) ->
     upstream.heartbeat(waiting=("second",), in_flight=("first",))
     upstream.run("register")
     other = Upstream(redis_server, upstream.quota, process="p2")
-    other.now = upstream.now + 45_001
-    other.dispatch()
+    other.now = upstream.now
+    for _ in range(46):
+        other.now += 1000
+        other.heartbeat(in_flight=("first",))
+    other.settle("first")
 
     assert [(event.event_id, event.error_class) for event in other.events()] == [
         ("first", ""),
@@ -146,6 +149,16 @@ def test_process_that_neither_beats_nor_reads_gets_no_more_grants(
     found = found or upstream.messages()
 
     assert found[-1]["status"] == told
+
+
+def test_nobody_is_dead_for_not_being_heard_in_a_long_silence_of_redis(redis_server: redis.Redis) -> None:
+    upstream = waiting_behind_one(redis_server)
+    upstream.run("register")
+    other = Upstream(redis_server, upstream.quota, process="p2")
+    other.now = upstream.now + 50_000
+    other.dispatch()
+
+    assert upstream.granted() == ["second"]
 
 
 def test_waiter_of_a_process_that_lives_stays(redis_server: redis.Redis) -> None:

@@ -251,12 +251,12 @@ def test_refund_goes_to_the_account_too(client: redis.Redis) -> None:
 def test_configuring_again_counts_nothing_of_an_account_twice(client: redis.Redis) -> None:
     one, other = siblings(client, Quota(rpm=10, window=WindowKind.SLIDING))
     for _ in range(4):
-        one.enqueue()
+        one.settle(one.enqueue()["id"])
     for _ in range(3):
         one.now += 1000
         one.configure()
     for _ in range(2):
-        one.enqueue()
+        one.settle(one.enqueue()["id"])
     one.now += 60_250 - 3000
     other.now = one.now
 

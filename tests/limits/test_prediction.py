@@ -111,7 +111,7 @@ def test_request_that_cannot_be_served_in_time_is_told_when_to_try_again(redis_s
     for _ in range(60 + 30):
         upstream.enqueue(wait_ms=3_600_000)
     refused = upstream.enqueue(wait_ms=10_250)
-    assert (refused["reason"], refused["limit"]) == ("would_time_out", "queue")
+    assert (refused["reason"], refused["limit"]) == ("would_time_out", "provider rpm")
     for _ in range(round(int(refused["retry_after_ms"]) / 500)):
         upstream.now += 500
         upstream.dispatch()
@@ -123,6 +123,27 @@ def test_request_that_cannot_be_served_in_time_is_told_when_to_try_again(redis_s
         upstream.dispatch()
 
     assert again["id"] in upstream.granted()
+
+
+@pytest.mark.parametrize(
+    ("quota", "account", "tier", "limit"),
+    [
+        (Quota(rpm=6000, tpm=60, jitter_ms=0), None, {}, "provider tpm"),
+        (Quota(rpm=6000, rpd=30, jitter_ms=0), None, {}, "provider rpd"),
+        (Quota(rpm=6000, jitter_ms=0), Quota(rpm=60), {}, "account rpm"),
+        (Quota(rpm=6000, jitter_ms=0), None, {"rpm": 60}, "tier:free rpm"),
+        (Quota(rpm=6000, jitter_ms=0), None, {"share_cap": 0.01}, "tier:free share"),
+    ],
+)
+def test_refusal_names_the_limit_that_would_take_too_long(
+    redis_server: redis.Redis, quota: Quota, account: Quota | None, tier: dict[str, Any], limit: str
+) -> None:
+    publish(redis_server, free=tier)
+    upstream = Upstream(redis_server, quota)
+    upstream.account_quota = account
+    answers = [upstream.enqueue(wait_ms=5_000) for _ in range(90)]
+
+    assert {answer.get("limit") for answer in answers if answer["status"] == "refused"} == {limit}
 
 
 def test_what_heavier_tiers_go_on_asking_for_is_foreseen(redis_server: redis.Redis) -> None:

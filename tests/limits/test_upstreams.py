@@ -47,3 +47,19 @@ def test_resumed_deployment_is_called_again_and_audited(
 
     assert upstream.enqueue()["status"] == "granted"
     assert AuditEntry.objects.get().action == "deployment resumed"
+
+
+def test_deployment_that_is_only_paused_stays_paused(
+    redis_server: redis.Redis, project: Project, alice: User
+) -> None:
+    deployment = make_deployment()
+    publish(redis_server, free={})
+    upstream = Upstream(redis_server, name=f"d{deployment.pk}")
+    upstream.follow_server()
+    upstream.configure()
+    upstream.feedback("rate", retry_after_ms=60_000)
+    is_resumed = upstreams.resume_deployment(actor=alice, deployment=deployment, project=project)
+
+    assert not is_resumed
+    assert upstream.inspect()["pause_ms"] > 0
+    assert not AuditEntry.objects.exists()

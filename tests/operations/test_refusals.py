@@ -84,9 +84,32 @@ EXPLAINED = [
     ),
     (
         "would_time_out",
-        "queue",
-        "The queue was so long that it would have waited for longer than it may. "
+        "provider tpm",
+        "It would have waited for longer than it may, for the provider's tokens per minute. "
         "It would have fitted 30 s later.",
+    ),
+    (
+        "would_time_out",
+        "account rpm",
+        "It would have waited for longer than it may, for the requests per minute of the provider's whole "
+        "account. It would have fitted 30 s later.",
+    ),
+    (
+        "would_time_out",
+        "provider pause",
+        "It would have waited for longer than it may, for the end of a pause that the provider's answers "
+        "caused. It would have fitted 30 s later.",
+    ),
+    (
+        "would_time_out",
+        "tier:free concurrency",
+        "It would have waited for longer than it may, for the calls in flight of tier Free. "
+        "It would have fitted 30 s later.",
+    ),
+    (
+        "would_time_out",
+        "",
+        "It would have waited for longer than it may, for its turn. It would have fitted 30 s later.",
     ),
     (
         "timed_out",

@@ -13,6 +13,7 @@ import httpx
 from readiness.providers.addresses import AddressRefusedError
 from readiness.providers.base import (
     BadCredentialError,
+    BrokenOffError,
     ChatReply,
     ChatRequest,
     ConnectionReport,
@@ -118,7 +119,7 @@ class HttpClient:
             async with asyncio.timeout(request.timeout_s):
                 return await self._attempt(request)
         except TimeoutError:
-            raise ProviderFaultError(f"No complete answer within {request.timeout_s:g} s.") from None
+            raise BrokenOffError(f"No complete answer within {request.timeout_s:g} s.") from None
         except connections.LOST_CONNECTION as error:
             raise connections.to_error(error) from error
 
@@ -150,7 +151,10 @@ class HttpClient:
         ) as response:
             headers_at = self._clock()
             await self._raise_for_failure(response)
-            answer, first_at, ended = await self._read(response)
+            try:
+                answer, first_at, ended = await self._read(response)
+            except connections.LOST_CONNECTION as error:
+                raise BrokenOffError(_BROKE_OFF) from error
         return ChatReply(
             text=answer.text,
             model=answer.model or request.model,
@@ -205,7 +209,7 @@ class HttpClient:
                 self._take(answer, data, response)
             ended = self._clock()
             if not answer.is_complete:
-                raise ProviderFaultError(_BROKE_OFF)
+                raise BrokenOffError(_BROKE_OFF)
             await drain(body)
         return answer, first_at, ended
 
@@ -216,11 +220,19 @@ class HttpClient:
         if data == END_MARKER:
             answer.done = True
             return
-        document = _json(data, _BROKE_OFF if answer.begun else self._other_format)
+        document = self._document(data, has_begun=answer.begun)
         failure = failure_in(response.status_code, document)
         if failure is not None:
             raise self._error(failure, response)
         answer.add(document)
+
+    def _document(self, data: str | bytes, *, has_begun: bool) -> object:
+        if not has_begun:
+            return _json(data, self._other_format)
+        try:
+            return _json(data, _BROKE_OFF)
+        except ProviderFaultError as error:
+            raise BrokenOffError(str(error)) from error
 
     @property
     def _other_format(self) -> str:

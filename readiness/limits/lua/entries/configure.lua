@@ -3,7 +3,10 @@
 -- edges), and under `account` the same of the account above it, where it has limits.
 -- Answer: wait_ms.
 
-local SPENDING = { 'level', 'used', 'slot', 'amount', 'first', 'ends', 'carry', 'assumed', 'told', 'offered' }
+-- Everything else in a bucket is what was spent of it, also what only another version of this library knows.
+local CONFIGURED = {
+  name = true, unit = true, limit = true, window = true, kind = true, refund = true, edge = true, edges = true, account = true
+}
 
 -- What the provider counts in another kind of window is not known. A minute begins empty; a day without any calls would
 -- cost more than it protects.
@@ -26,8 +29,10 @@ local function adopted(bucket, old, emptied, share)
     begin_anew(bucket, old)
     return bucket
   end
-  for _, field in ipairs(SPENDING) do
-    bucket[field] = old[field]
+  for field, value in pairs(old) do
+    if not CONFIGURED[field] then
+      bucket[field] = value
+    end
   end
   if bucket.ends and bucket.ends > NOW then
     bucket.ends = next_edge(bucket) -- which may have been moved
@@ -58,8 +63,10 @@ local function spending_of(buckets)
   local spending = {}
   for i, bucket in ipairs(buckets) do
     spending[i] = {}
-    for _, field in ipairs(SPENDING) do
-      spending[i][field], bucket[field] = bucket[field], nil
+    for field, value in pairs(bucket) do
+      if not CONFIGURED[field] then
+        spending[i][field], bucket[field] = value, nil
+      end
     end
   end
   return spending

@@ -9,12 +9,22 @@
 -- reason, limit and retry_after_ms of a refusal; money (JSON) of what must be loaded; where minutes are windows, left
 -- (the part of one that is free) and full_ms (until it has room again), for whoever has to go on without Redis.
 
+-- Where minutes are windows: the part of the scarcest that is free, and milliseconds until all have room again.
+local function room_of_windows(cost)
+  local left, full_ms, share, varies = 1, 0, state.share or 1, jitter()
+  for _, bucket in ipairs(state.buckets) do
+    if bucket.kind ~= 'continuous' and is_of_minute(bucket) then
+      left = math.min(left, math.max(0, free_in(bucket, share) / limit_of(bucket, share)))
+      full_ms = math.max(full_ms, wait_in(bucket, cost and cost[bucket.unit] or 1, 0, share, varies))
+    end
+  end
+  return string.format('%.3f', left), whole(full_ms)
+end
+
 local function standing(ticket, wait)
-  local bucket, left, full_ms = minute_window(), nil, nil
-  if bucket then
-    local share, need = state.share or 1, ticket.cost and ticket.cost[bucket.unit] or 1
-    left = string.format('%.3f', math.max(0, free_in(bucket, share) / limit_of(bucket, share)))
-    full_ms = whole(wait_in(bucket, need, 0, share, jitter()))
+  local left, full_ms
+  if state.windowed then
+    left, full_ms = room_of_windows(ticket.cost)
   end
   return answer({
     left = left, full_ms = full_ms,
@@ -47,10 +57,10 @@ end
 
 -- Returns reason, milliseconds until another try makes sense, and which limit; nil when the request may go on.
 local function refusal(ticket, config, caps)
-  if state.circuit then
+  if redis.call('XLEN', STREAM) >= tonumber(ARGV[22]) then
+    return 'recorder_behind', 5000, 'recorder' -- first, for every other refusal is an event in the stream
+  elseif state.circuit then
     return state.circuit, 0, 'provider'
-  elseif redis.call('XLEN', STREAM) >= tonumber(ARGV[22]) then
-    return 'recorder_behind', 5000, 'recorder'
   end
   local reason, wait, limit = too_large(ticket.cost, config)
   if reason then
@@ -59,35 +69,38 @@ local function refusal(ticket, config, caps)
   return cap_refusal(caps, ticket.cost, ticket.nanos)
 end
 
--- Quota-seconds that the minute buckets could grant at once, and how many come a second: of the scarcest.
+-- Quota-seconds that the minute buckets could grant at once, and how many come a second: of the scarcest. Third: its name.
 local function room()
-  local free, rate, share, varies = math.huge, 1, state.share or 1, jitter()
+  local free, rate, share, varies, name = math.huge, 1, state.share or 1, jitter(), nil
   for _, bucket in ipairs(state.buckets) do
     if is_of_minute(bucket) then
       local per_ms = bucket.limit / bucket.window
       local kept = bucket.kind == 'continuous' and per_ms * varies or 0
-      free = math.min(free, (free_in(bucket, share) - kept) / per_ms / 1000)
+      local here = (free_in(bucket, share) - kept) / per_ms / 1000
+      if here < free then
+        free, name = here, bucket.name
+      end
       rate = math.min(rate, limit_of(bucket, share) / bucket.limit)
     end
   end
-  return free, rate
+  return free, rate, name
 end
 
--- Milliseconds until the minute buckets have granted so many quota-seconds.
+-- Milliseconds until the minute buckets have granted so many quota-seconds, and the name of the scarcest.
 local function wait_for_quota(total)
-  local free, rate = room()
+  local free, rate, name = room()
   if total <= free then
     return 0
   end
   local bucket = minute_window()
   if bucket and bucket.kind == 'sliding' then
-    return leaves_in(bucket, (total - free) * bucket.limit * 1000 / bucket.window, jitter())
+    return leaves_in(bucket, (total - free) * bucket.limit * 1000 / bucket.window, jitter()), name
   elseif bucket then
     local window = bucket.window / 1000 * rate
     local windows = math.ceil((total - free) / window - 1e-6) -- the last of them is the one that serves it
-    return bucket.ends - NOW + math.max(0, windows - 1) * bucket.window
+    return bucket.ends - NOW + math.max(0, windows - 1) * bucket.window, name
   end
-  return (total - free) / rate * 1000
+  return (total - free) / rate * 1000, name
 end
 
 -- Milliseconds until the last of so many requests has a place, at what calls took lately.
@@ -185,14 +198,18 @@ local function work_ahead(ticket, config, before)
   return total, requests, in_line
 end
 
--- Milliseconds until the account above has granted as much: whoever asks through its other upstreams is not foreseen.
+-- Milliseconds until the account above has granted as much, and which of its buckets takes longest: whoever asks through
+-- its other upstreams is not foreseen.
 local function wait_for_account(ticket, total)
-  local wait = 0
+  local longest, name = 0, nil
   for _, bucket in ipairs(account and account.buckets or {}) do
     local need = ticket.seconds > 0 and total * ticket.cost[bucket.unit] / ticket.seconds or 0
-    wait = math.max(wait, (need - free_in(bucket, 1)) * bucket.window / limit_of(bucket, 1))
+    local wait = (need - free_in(bucket, 1)) * bucket.window / limit_of(bucket, 1)
+    if wait > longest then
+      longest, name = wait, bucket.name
+    end
   end
-  return wait
+  return longest, name
 end
 
 -- Milliseconds until the tenant's calls before this one have left it one of the tenant's places.
@@ -204,33 +221,50 @@ local function wait_for_tenant(ticket, config, before)
   return math.max(0, ahead + 1 - config.concurrency) * state.hold / config.concurrency
 end
 
--- Milliseconds that the line's own limits take for so many of its requests.
+-- Milliseconds that the line's own limits take for so many of its requests, and which takes longest.
 local function wait_for_own(ticket, config, requests)
-  local wait = 0
+  local longest, name = 0, nil
   for unit, limit in pairs(config.limits) do
     if not is_money(unit) then
       local need = requests * need_of(unit, ticket.cost)
-      wait = math.max(wait, (need - level_of(read_scope(limit[2]), unit, limit[1])) * MINUTE_MS / limit[1])
+      local wait = (need - level_of(read_scope(limit[2]), unit, limit[1])) * MINUTE_MS / limit[1]
+      if wait > longest then
+        longest, name = wait, limit[2] .. ' ' .. unit
+      end
     end
   end
   if config.share_cap then
     local known = known_line(ticket.line)
-    wait = math.max(wait, share_wait(known, config, ticket.seconds), known.backlog / config.share_cap * 1000)
-  end
-  return wait
-end
-
-local function predicted_wait(ticket, config, before)
-  local total, requests, in_line = work_ahead(ticket, config, before)
-  local stopped = math.max(0, (state.pause_until or NOW) - NOW, (state.open_until or NOW) - NOW)
-  local wait = math.max(stopped, wait_for_quota(total), wait_for_places(requests), wait_for_own(ticket, config, in_line),
-    wait_for_tenant(ticket, config, before), wait_for_account(ticket, total))
-  for _, bucket in ipairs(state.buckets) do
-    if not is_of_minute(bucket) then
-      wait = math.max(wait, wait_in(bucket, ticket.cost[bucket.unit], 0, state.share or 1, jitter()))
+    local wait = math.max(share_wait(known, config, ticket.seconds), known.backlog / config.share_cap * 1000)
+    if wait > longest then
+      longest, name = wait, ticket.line .. ' share'
     end
   end
-  return wait
+  return longest, name
+end
+
+-- Milliseconds, and the limit that takes longest: of the provider, of the account above, or of a scope of ours.
+local function predicted_wait(ticket, config, before)
+  local total, requests, in_line = work_ahead(ticket, config, before)
+  local longest, limit = 0, ''
+  local function consider(whose, wait, name)
+    if wait > longest then
+      longest, limit = wait, whose .. (name or '')
+    end
+  end
+  consider('provider pause', math.max((state.pause_until or NOW) - NOW, (state.open_until or NOW) - NOW))
+  consider('provider ', wait_for_quota(total))
+  consider('provider concurrency', wait_for_places(requests))
+  consider('', wait_for_own(ticket, config, in_line))
+  consider(ticket.line .. ' concurrency', wait_for_tenant(ticket, config, before))
+  consider('account ', wait_for_account(ticket, total))
+  for _, bucket in ipairs(state.buckets) do
+    if not is_of_minute(bucket) then
+      local wait = wait_in(bucket, ticket.cost[bucket.unit], 0, state.share or 1, jitter())
+      consider('provider ', wait, bucket.name)
+    end
+  end
+  return longest, limit
 end
 
 -- Who is refused on the spot asks again within seconds, if at all; refusals cost their callers nothing, so they may be many.
@@ -264,9 +298,10 @@ local function queue_up(ticket, config, caps, longest_wait)
   if state.waiting >= tonumber(ARGV[21]) then
     return refuse(ticket, 'queue_full', 5000, 'queue')
   end
-  ticket.predicted_ms = predicted_wait(ticket, config, before)
-  if ticket.predicted_ms > longest_wait then
-    return refuse(ticket, 'would_time_out', math.max(1000, ticket.predicted_ms - longest_wait), 'queue')
+  local wait_for_turn, limit = predicted_wait(ticket, config, before)
+  ticket.predicted_ms = wait_for_turn
+  if wait_for_turn > longest_wait then
+    return refuse(ticket, 'would_time_out', math.max(1000, wait_for_turn - longest_wait), limit)
   end
   ticket.reserved = reserve(caps, ticket.cost, ticket.nanos)
   save_ticket(ticket)

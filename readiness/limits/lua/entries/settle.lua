@@ -21,7 +21,7 @@ end
 
 -- A call that was broken off did not cost more output than it was expected to; what was declared is the most.
 local function broken_off(ticket, actual)
-  if ARGV[11] == '' and ticket and ticket.cost then
+  if ARGV[11] ~= 'ok' and ticket and ticket.cost then
     actual[OUTPUT] = math.min(actual[OUTPUT], ticket.cost[OUTPUT])
   end
   return actual

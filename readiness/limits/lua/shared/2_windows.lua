@@ -37,6 +37,10 @@ local function slide(bucket, jitter)
   local width = slot_width(bucket)
   local slot = math.floor(NOW / width)
   local alive = math.floor((NOW - bucket.window - jitter) / width) -- slots before this one have left
+  if bucket.slot - slot > SLOTS then -- a clock that was far ahead: all that was used counts from now on
+    redis.call('DEL', slots_key(bucket))
+    bucket.slot, bucket.first, bucket.amount = slot, slot, bucket.used
+  end
   if bucket.slot < alive then -- after a silence all of it has left, and the log its own time to live too
     redis.call('DEL', slots_key(bucket))
     bucket.slot, bucket.first, bucket.amount, bucket.used = slot, slot, 0, 0

@@ -7,30 +7,36 @@
 -- For the files behind this one.
 local OUTPUT = 4
 local account, account_key
-local jitter, advance_mirrors, witness_loss, save_account, is_of_minute, cost_of, claim_account, mirrors_wait,
+local jitter, advance_mirrors, heard_until, witness_loss, save_account, is_of_minute, cost_of, claim_account, mirrors_wait,
   charge_mirrors, charge_mirrors_late, correct_mirrors, learn_output, expect_output, learn_hold, learn_sent
 
 do
 
 local SILENT_MS = 3000 -- a queue is looked at each second; a longer silence means that Redis did not answer
 local SILENT_IN_FLIGHT_MS = 12000 -- calls in flight are heard of with each heartbeat only
+local HEARD_AGAIN_MS = 10000 -- after a silence: twice the interval of heartbeats
 local CLAIM_MS = 3000
 local PLACE_POLL_MS = 100 -- the end of another upstream's call does not wake this one's queue
 local HOLD_WEIGHT = 0.05 -- of the newest call in the average time that a call takes
 
 -- While Redis was away, processes admitted up to half of the quota by themselves (docs/limiter.md).
-local function is_silence(elapsed)
+local function is_silence(elapsed, leases)
   local silent = elapsed > SILENT_MS
-    and (state.waiting > 0 or elapsed > SILENT_IN_FLIGHT_MS and redis.call('ZCARD', PREFIX .. 'leases') > 0)
+    and (state.waiting > 0 or elapsed > SILENT_IN_FLIGHT_MS and redis.call('ZCARD', leases) > 0)
   if silent then
-    state.silent_at = NOW
+    state.silent_at, state.silent_from = NOW, NOW - elapsed
   end
   return silent
 end
 
-local function advance_all(buckets, at, share, varies)
+-- NOW; after a silence, until everybody had time to beat again, when it began: nobody is dead for not having been heard.
+function heard_until()
+  return state.silent_at and NOW - state.silent_at <= HEARD_AGAIN_MS and state.silent_from or NOW
+end
+
+local function advance_all(buckets, at, share, varies, leases)
   local elapsed = math.max(0, NOW - at)
-  local silent = is_silence(elapsed)
+  local silent = is_silence(elapsed, leases)
   for _, bucket in ipairs(buckets) do
     advance(bucket, silent and elapsed / 2 or elapsed, share, varies)
     if silent then
@@ -45,11 +51,11 @@ end
 
 function advance_mirrors()
   local varies = jitter()
-  advance_all(state.buckets, state.at, state.share or 1, varies)
+  advance_all(state.buckets, state.at, state.share or 1, varies, PREFIX .. 'leases')
   if state.account then
     account_key = 'limits:{' .. state.account .. '}:account'
     account = account or load(account_key) or { at = NOW, buckets = {}, claims = {} }
-    advance_all(account.buckets, account.at, 1, varies)
+    advance_all(account.buckets, account.at, 1, varies, account_key .. ':leases')
     account.at = NOW
   end
   state.at = NOW

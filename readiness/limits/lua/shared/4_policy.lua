@@ -87,7 +87,10 @@ function money_of(used, window)
 end
 
 function level_of(used, unit, limit)
-  local elapsed = math.max(0, NOW - (used[unit .. '_at'] or NOW))
+  local elapsed = NOW - (used[unit .. '_at'] or NOW)
+  if elapsed < 0 then
+    elapsed = elapsed < -MINUTE_MS and MINUTE_MS or 0 -- a clock that was far ahead must not close it for as long
+  end
   return math.min(limit, (used[unit] or limit) + limit / MINUTE_MS * elapsed)
 end
 

@@ -1,30 +1,47 @@
 -- What the provider says of us changes how fast we go. Fields of the upstream's state:
 --   pause_until                                    a shared pause
---   strikes, struck_at                             refusals since the last answer, and when the newest of them came
+--   strikes, struck_at, tried_at                   refusals since the last answer, when the newest of them came, and when
+--                                                  a call tried again since
 --   share, ceiling, cut_at, grown_at               the part of the quota that is used after a cut
---   good, good_at                                  quota-seconds accepted per second, lately
+--   good, good_at, accepted                        quota-seconds accepted: per second lately, and since the last cut
 --   slow, slow_at, slow_step                       places left after the provider was overloaded or named too many
 --                                                  calls at once, and how long it takes until one comes back
---   faults, opened, open_until, probed_at          the circuit of a failing deployment
+--   faults, failing_since                          faults in a row, and when the first call of them was granted
+--   opened, open_until, probed_at                  the circuit of a failing deployment
 --   circuit                                        'out_of_credit' until somebody resumes
 
 -- For the files behind this one.
-local grow_share, places_left, is_refused_again, is_probing, probe_sent, take_signal
+local forget_future, grow_share, places_left, trial_wait, trial_sent, is_probing, probe_sent, take_signal
 
 do
 
 local LONGEST_PAUSE_MS = 300000 -- a longer Retry-After is asked again every five minutes
 local RAMP_PAUSE_MS = 1000
+local REFUSED_WITHIN_MS = 5000 -- a refusal comes at once, however long answers take
 local SECOND_MS = 1000
 local CUT = 0.7
 local LEAST_SHARE = 0.02
 local RECOVERY = 0.01 -- of the quota a second, up to the ceiling
 local PROBING = 0.01 -- of the quota a minute, above it
 local GOOD_WINDOW_MS = 15000
+local BETWEEN_CUTS_MS = 2000
 local STALE_MS = 1000
 local GOOD_PART = 0.95
 local FAULTS_TO_OPEN = 10
 local FIRST_OPEN_MS, LONGEST_OPEN_MS = 5000, 60000
+
+-- A clock that was far ahead and came back must not hold anybody up for as long.
+function forget_future()
+  if state.pause_until and state.pause_until - NOW > 2 * LONGEST_PAUSE_MS then
+    state.pause_until = nil
+  end
+  if state.open_until and state.open_until - NOW > 2 * LONGEST_OPEN_MS then
+    state.open_until = NOW
+  end
+  if state.grown_at and state.grown_at - NOW > MINUTE_MS then
+    state.grown_at = NOW
+  end
+end
 
 function grow_share()
   if state.share then
@@ -43,6 +60,7 @@ end
 local function learn_good(seconds)
   local kept = math.exp(-math.max(0, NOW - (state.good_at or NOW)) / GOOD_WINDOW_MS)
   state.good, state.good_at = (state.good or 0) * kept + seconds * 1000 / GOOD_WINDOW_MS, NOW
+  state.accepted = (state.accepted or 0) + seconds
 end
 
 -- Without a Retry-After: one second, doubled with each refusal in a row up to a minute.
@@ -50,9 +68,11 @@ local function own_estimate()
   return math.min(1000 * 2 ^ (state.strikes - 1), MINUTE_MS)
 end
 
-local function pause(milliseconds, jitter_ms)
-  -- The newest answer wins, also when it is the shorter one: an older one is stale.
-  state.pause_until = NOW + math.min(milliseconds, LONGEST_PAUSE_MS) + jitter_ms
+-- `told`: by the provider. The newest of its words wins, also when it is the shorter one, for an older one is stale; an
+-- estimate of ours shortens nothing.
+local function pause(milliseconds, jitter_ms, told)
+  local ends = NOW + math.min(milliseconds, LONGEST_PAUSE_MS) + jitter_ms
+  state.pause_until = told and ends or math.max(state.pause_until or 0, ends)
 end
 
 -- One cut per congestion event: what was granted before the last cut says nothing about it.
@@ -62,15 +82,24 @@ end
 
 local function cut(kind, ceiling)
   state.share = math.max(LEAST_SHARE, math.min(ceiling, (state.share or 1) * CUT))
-  state.ceiling, state.cut_at, state.grown_at = math.max(ceiling, state.share), NOW, NOW
+  state.ceiling, state.cut_at, state.grown_at, state.accepted = math.max(ceiling, state.share), NOW, NOW, 0
   note('cut', { why = kind, share = state.share, ceiling = state.ceiling })
 end
 
--- The part of the quota that was accepted lately is the most that is known to be there, a little of it from a bucket
--- that was full. Little was asked for if it is small, so one event never takes more than half.
+-- From one refusal to the next the provider's bucket went from empty to empty, so it refills what it accepted meanwhile.
+-- Nil too soon for that, too late, or where minutes are windows.
+local function accepted_since_cut()
+  local elapsed = state.cut_at and NOW - state.cut_at or 0
+  if elapsed >= BETWEEN_CUTS_MS and elapsed <= MINUTE_MS and not state.windowed then
+    return (state.accepted or 0) * 1000 / elapsed
+  end
+end
+
+-- The part of the quota that was accepted lately is the most that is known to be there, at first a little of it from a
+-- bucket that was full. Little was asked for if it is small, so one event never takes more than half.
 local function last_good_share()
   local known = state.share or 1
-  return math.max(known / 2, math.min(known, state.good or known) * GOOD_PART)
+  return math.max(known / 2, math.min(known, accepted_since_cut() or state.good or known) * GOOD_PART)
 end
 
 -- The provider's word may lower a limit or a level, never raise it. Returns whether a limit was lowered.
@@ -104,6 +133,8 @@ local function resync(limits, remaining, age)
       end
     elseif left and bucket.kind == 'fixed' and NOW - age > bucket.ends - bucket.window then
       bucket.used = math.max(bucket.used, limit - left)
+    elseif left and age <= STALE_MS and bucket.kind == 'sliding' and limit - left > bucket.used + math.max(1, limit / 100) then
+      charge(bucket, limit - left - bucket.used, 0) -- by others with the same key; nobody knows when
     end
   end
   return lowered
@@ -121,19 +152,40 @@ end
 -- Calls that left together and are refused together are one refusal.
 local function strike(granted_at)
   if not state.strikes or granted_at >= state.struck_at then
-    state.strikes, state.struck_at = (state.strikes or 0) + 1, NOW
+    state.strikes, state.struck_at, state.tried_at = (state.strikes or 0) + 1, NOW, nil
   end
 end
 
--- Who refuses after the pause too may refuse everything: until somebody is answered, one call at a time tries.
-function is_refused_again()
+local function is_refused_again()
   return (state.strikes or 0) > 1
+end
+
+-- Who refuses after the pause too may refuse everything: one call tries, and the others wait until it is answered or was
+-- not refused for a while. Calls from before the refusal say nothing and may go on for long, so they do not count.
+function trial_wait()
+  if not is_refused_again() or not state.tried_at then
+    return 0
+  elseif NOW - state.tried_at < REFUSED_WITHIN_MS then
+    return state.tried_at + REFUSED_WITHIN_MS - NOW
+  end
+  state.strikes, state.tried_at = 1, nil
+  return 0
+end
+
+function trial_sent()
+  if is_refused_again() then
+    state.tried_at = NOW
+  end
+end
+
+local function told_pause(signal)
+  return (signal.retry_after or 0) > 0 and signal.retry_after -- 0 says nothing
 end
 
 local function refused_for_rate(kind, signal, granted_at)
   strike(granted_at)
-  local told = (signal.retry_after or 0) > 0 and signal.retry_after -- 0 says nothing
-  pause(kind == 'ramp' and RAMP_PAUSE_MS or told or own_estimate(), signal.jitter)
+  local told = told_pause(signal)
+  pause(kind == 'ramp' and RAMP_PAUSE_MS or told or own_estimate(), signal.jitter, told and kind ~= 'ramp')
   note('pause', { why = kind, milliseconds = state.pause_until - NOW })
   local lowered = resync(signal.limits, signal.remaining, signal.age)
   empty_levels(signal.remaining)
@@ -154,9 +206,17 @@ local function slow_down(granted_at)
   end
 end
 
--- As many as were in flight beside the refused one are fine. Of a burst each refusal finds fewer of them left.
-local function too_many_at_once()
-  local left = math.max(1, math.min(places_left() or math.huge, redis.call('ZCARD', PREFIX .. 'leases')))
+-- As many as were in flight beside the refused one are fine. Of a burst each refusal finds fewer of them left. When it was
+-- alone, others with the same key hold all places, and the end of no call of ours frees one: that takes a pause.
+local function too_many_at_once(signal, granted_at)
+  local in_flight = redis.call('ZCARD', PREFIX .. 'leases')
+  if in_flight == 0 then
+    strike(granted_at)
+    local told = told_pause(signal)
+    pause(told or own_estimate(), signal.jitter, told)
+    note('pause', { why = signal.kind, milliseconds = state.pause_until - NOW })
+  end
+  local left = math.max(1, math.min(places_left() or math.huge, in_flight))
   if left ~= state.slow then
     note('too many at once', { places = left })
   end
@@ -184,6 +244,7 @@ end
 -- Of an open circuit only the failed probe says something new: the others were sent before it opened.
 local function count_fault(granted_at)
   state.faults = (state.faults or 0) + 1
+  state.failing_since = state.failing_since or granted_at
   local probe_failed = state.probed_at and granted_at >= state.probed_at
   if state.opened and probe_failed or not state.opened and state.faults >= FAULTS_TO_OPEN then
     state.opened, state.probed_at = (state.opened or 0) + 1, nil
@@ -202,14 +263,17 @@ function probe_sent()
   stay_open()
 end
 
--- The answer of a call that left before a refusal says nothing of what is refused since.
+-- The answer of a call that left before a refusal or a fault says nothing of what is refused or fails since.
 local function delivered(granted_at)
   if state.strikes and granted_at >= state.struck_at then
-    state.strikes = nil
+    state.strikes, state.tried_at = nil, nil
   end
-  state.faults = nil
-  if state.opened then
+  if granted_at >= (state.failing_since or 0) then
+    state.faults, state.failing_since = nil, nil
+  end
+  if state.opened and granted_at >= (state.probed_at or math.huge) then
     state.opened, state.open_until, state.probed_at = nil, nil, nil
+    state.faults, state.failing_since = nil, nil
     note('circuit closed')
   end
 end
@@ -230,7 +294,7 @@ function take_signal(signal, granted_at, seconds)
       note(kind)
     end
   elseif kind == 'concurrency' then
-    too_many_at_once()
+    too_many_at_once(signal, granted_at)
   elseif kind == 'overloaded' then
     slow_down(granted_at)
     count_fault(granted_at)

@@ -34,7 +34,11 @@ local function standstill()
   elseif state.open_until and NOW < state.open_until then
     return state.open_until - NOW
   end
-  local places = is_refused_again() and 1 or places_left()
+  local trial = trial_wait()
+  if trial > 0 then
+    return trial
+  end
+  local places = places_left()
   return places and redis.call('ZCARD', LEASES) >= places and LONGEST_TIMER_MS or nil
 end
 
@@ -51,6 +55,7 @@ local function admit(ticket, config)
     redis.call('ZADD', held_key(ticket), NOW, ticket.id)
     redis.call('PEXPIRE', held_key(ticket), KEEP_MS)
   end
+  trial_sent()
   if is_probing() then
     probe_sent()
   end
@@ -73,7 +78,7 @@ end
 -- after a silence of Redis all of them look like that.
 local function is_dead(process)
   local beat = tonumber(redis.call('ZSCORE', PROCESSES, process) or '')
-  local silent_for = beat and NOW - beat or 0
+  local silent_for = beat and heard_until() - beat or 0
   local may_be_stalled = silent_for > STALLED_AFTER_MS and NOW - (state.silent_at or 0) > STALLED_AFTER_MS
   return silent_for > DEAD_AFTER_MS or may_be_stalled and redis.call('EXISTS', INBOX .. process) == 1
 end
@@ -246,6 +251,7 @@ local function enter(name, body)
     ORDER, SLEEPING, WAITERS, LEASES = named.lines, named.sleeping, named.waiters, named.leases
     account, account_key, lines, scopes, touched_scopes = nil, nil, {}, {}, {}
     if state then
+      forget_future()
       grow_share()
       advance_mirrors()
       witness_loss()
