@@ -41,7 +41,7 @@ from readiness.evaluations.services.runs import (
     retry_failed,
 )
 from readiness.lib.money import nanos
-from readiness.lib.web import see_other, vary_on_htmx, wants_fragment
+from readiness.lib.web import asked_text, see_other, vary_on_htmx, wants_fragment
 from readiness.limits.queries import redis_health
 from readiness.projects.access import current_user, get_project
 from readiness.projects.models import Project, Role
@@ -233,8 +233,8 @@ def answers(request: HttpRequest, slug: str, run_id: UUID) -> HttpResponse:
     project, run = _run(request, slug, run_id)
     filters = AnswerFilters(
         show=request.GET.get("show", ""),
-        stratum=request.GET.get("stratum", ""),
-        search=request.GET.get("q", "")[:200],
+        stratum=asked_text(request, "stratum"),
+        search=asked_text(request, "q"),
     )
     page = Paginator(examples_of(run, filters), EXAMPLES_PER_PAGE).get_page(request.GET.get("page"))
     context = {

@@ -10,6 +10,11 @@ def row_id(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
 
 
+def asked_text(request: HttpRequest, name: str, longest: int = 200) -> str:
+    """A text of the query string, trimmed; without NUL, on which PostgreSQL fails in every comparison."""
+    return request.GET.get(name, "").replace("\0", "").strip()[:longest]
+
+
 def wants_fragment(request: HttpRequest) -> bool:
     """True when htmx asks for a part of a page: not a boosted link, not a restored history entry."""
     htmx = request.htmx  # type: ignore[attr-defined]

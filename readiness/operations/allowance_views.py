@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from readiness.accounts.models import User
-from readiness.lib.web import see_other
+from readiness.lib.web import asked_text, see_other
 from readiness.limits import services
 from readiness.operations.allowance_forms import AllowanceForm, NewAllowanceForm, NewSiteAllowanceForm
 from readiness.operations.changes import put_into_force
@@ -60,7 +60,7 @@ class _Desk:
 def allowances(request: HttpRequest, slug: str | None = None) -> HttpResponse:
     """Who may use how much."""
     desk = _Desk.of(request, slug)
-    search = request.GET.get("q", "").strip()
+    search = asked_text(request, "q")
     page = Paginator(allowances_of(desk.project, search), ALLOWANCES_PAGE).get_page(request.GET.get("page"))
     return render(request, "operations/allowances.html", desk.context() | {"page": page, "search": search})
 

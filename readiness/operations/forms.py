@@ -1,15 +1,15 @@
 """Cleaning of what an admin types about tiers and their overrides."""
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 
+from readiness.lib.forms import WatchfulForm
 from readiness.projects.models import (
     LEAST_USD,
     LIMIT_FIELDS,
@@ -37,16 +37,6 @@ def _whole_number(label: str, least: str, *, most: int, **options: Any) -> forms
         },
         **options,
     )
-
-
-_CHANGED_MEANWHILE = (
-    "Somebody changed this while you had it open. Open the page anew to see what is in force now, or save "
-    "once more to overwrite it."
-)
-
-
-def _digest(values: Mapping[str, Any]) -> str:
-    return hashlib.sha256(repr(sorted(values.items())).encode()).hexdigest()[:16]
 
 
 def _limit(label: str, *, most: int = _LARGEST, **options: Any) -> forms.IntegerField:
@@ -78,11 +68,9 @@ class Group:
     fields: Sequence[forms.BoundField]
 
 
-class LimitsForm(forms.Form):
+class LimitsForm(WatchfulForm, forms.Form):
     """What may be used in a minute, a day and a month; empty is None."""
 
-    seen = forms.CharField(widget=forms.HiddenInput, required=False)
-    """Which values of the row the page showed."""
     requests_per_minute = _limit("Requests per minute")
     tokens_per_minute = _limit("Tokens per minute", help_text="Input and output of a call, as they turn out.")
     usd_per_day = _money("USD per day")
@@ -94,19 +82,10 @@ class LimitsForm(forms.Form):
     def __init__(self, *args: Any, row: Model | None = None, **kwargs: Any) -> None:
         """``row``: what is edited; None to add one."""
         if row:
-            saved = {name: getattr(row, name) for name in self.value_fields}
-            kwargs["initial"] = saved | {"seen": _digest(saved)}
+            kwargs["initial"] = {name: getattr(row, name) for name in self.value_fields}
         super().__init__(*args, **kwargs)
-        if not row:
-            del self.fields["seen"]
-
-    def clean_seen(self) -> str:
-        """Refuses to overwrite what the sender has not seen; sent again, it is meant."""
-        saved: str = self.initial["seen"]
-        if self.cleaned_data["seen"] not in ("", saved):
-            self.data = {**self.data.dict(), "seen": saved}  # type: ignore[attr-defined]  # a QueryDict
-            self.add_error(None, _CHANGED_MEANWHILE)
-        return saved
+        if row:
+            self.watch(self.initial)
 
     def values(self) -> dict[str, Any]:
         """What was typed, by column, as the services take it."""
@@ -199,9 +178,16 @@ class NewTierForm(TierForm):
         slug: str = self.cleaned_data["slug"]
         if Tier.objects.filter(slug=slug).exists():
             raise ValidationError("There is a tier of this slug already.")
-        if slug == "new":
-            raise ValidationError("“new” is the address of this page. Choose another slug.")
+        if slug in _RESERVED_SLUGS:
+            raise ValidationError(f"“{slug}” {_RESERVED_SLUGS[slug]}. Choose another slug.")
         return slug
+
+
+_RESERVED_SLUGS: Final = {
+    "new": "is the address of this page",
+    "unknown": "names the calls of tiers that nobody added",
+    "drill": "is a tier of the drills' own",
+}
 
 
 class OverrideForm(SharesForm):

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from readiness.accounts.queries import audit_entries
-from readiness.lib.web import see_other
+from readiness.lib.web import asked_text, see_other
 from readiness.limits import services
 from readiness.operations.changes import put_into_force
 from readiness.operations.forms import NewOverrideForm, NewTierForm, OverrideForm, TierForm
@@ -49,7 +49,7 @@ def tier(request: HttpRequest, tier_slug: str) -> HttpResponse:
         change = partial(services.update_tier, actor=user, tier=found, values=form.values())
         if put_into_force(request, change, f"{form.values()['name']} is saved and in force.", form):
             return see_other(request, reverse("operations:tiers"))
-    search = request.GET.get("q", "").strip()
+    search = asked_text(request, "q")
     page = Paginator(overrides_of(found, search), OVERRIDES_PAGE).get_page(request.GET.get("page"))
     context = {"section": "tiers", "tier": found, "form": form, "page": page, "search": search}
     return render(request, "operations/tier.html", context)

@@ -26,6 +26,9 @@ class InUseError(Exception):
     """The row cannot be deleted; ``str(error)`` says what to do instead."""
 
 
+_Changes = dict[str, tuple[object, object]]
+"""Column to what it held before and after, as the audit log takes it."""
+
 quota_listeners: list[Callable[[int], None]] = []
 """Called with a deployment's id, after the commit, when its quota or that of its account has changed."""
 
@@ -58,6 +61,7 @@ class DeploymentFields(LimitFields, total=False):
     active: bool
 
 
+_ACCOUNT_COLUMNS = ("name", "kind", "base_url", "simulated", *LIMITS)
 _QUOTA_COLUMNS = {*LIMITS, "accounting", "window", "day_window", "zone", "edge_second", "jitter_ms"}
 
 
@@ -121,41 +125,51 @@ def update_account(
     api_key: str | None = None,
     **limits: Unpack[LimitFields],
 ) -> ProviderAccount:
-    """Changes the account; limits that are not named stay.
+    """Changes the account and returns it as stored; limits that are not named stay.
 
+    ``account`` says which row; it may be older than what is stored, and only columns that differ from that
+    are written.
     ``api_key``: None keeps the stored key, an empty text removes it.
     """
-    before = ProviderAccount.objects.select_for_update().get(pk=account.pk)
-    account.name, account.base_url = name, normalised(base_url)
-    if account.base_url != before.base_url:
-        account.simulated = is_simulator(base_url)
-    for unit, limit in limits.items():
-        setattr(account, unit, limit)
-    changes = _changed(before, account, ("name", "base_url", "simulated", *limits))
+    stored = ProviderAccount.objects.select_for_update().get(pk=account.pk)
+    values: dict[str, object] = {"name": name, "base_url": normalised(base_url), **limits}
+    if values["base_url"] != stored.base_url:
+        values["simulated"] = is_simulator(base_url)
+    changes = _change(stored, values)
     if api_key is not None:
-        account.credential_encrypted = crypto.encrypt(api_key)
-        changes["api_key"] = (
-            HIDDEN if before.credential_encrypted else "",
-            HIDDEN if api_key else "",
-        )
-    account.save()
+        changes["api_key"] = _replace_key(stored, api_key)
     if changes:
-        _audit(actor, "provider account changed", account, changes)
+        _audit(actor, "provider account changed", stored, changes)
     if _QUOTA_COLUMNS & changes.keys():
-        _tell_listeners(account.deployments.values_list("pk", flat=True))
-    return account
+        _tell_listeners(stored.deployments.values_list("pk", flat=True))
+    return stored
+
+
+def _replace_key(account: ProviderAccount, api_key: str) -> tuple[str, str]:
+    """Stores the key; returns what the audit log may know of the old and the new one."""
+    had_key = bool(account.credential_encrypted)
+    account.credential_encrypted = crypto.encrypt(api_key)
+    account.save(update_fields=["credential_encrypted"])
+    return HIDDEN if had_key else "", HIDDEN if api_key else ""
 
 
 @transaction.atomic
 def delete_account(*, actor: User | None, account: ProviderAccount) -> None:
     """Deletes the account with its unused deployments. Raises ``InUseError`` when one of them was used."""
-    if any(is_used(deployment) for deployment in account.deployments.all()):
+    stored = ProviderAccount.objects.select_for_update().get(pk=account.pk)
+    deployments = list(stored.deployments.select_for_update())
+    if any(map(is_used, deployments)):
         raise InUseError(
             "Benchmarks or records refer to deployments of this account, so it stays. Remove its key or "
             "switch its deployments off to stop all calls."
         )
-    _audit(actor, "provider account deleted", account, {})
-    account.delete()
+    for deployment in deployments:
+        _audit_deleted(actor, deployment)
+    last = _last_values(stored, _ACCOUNT_COLUMNS)
+    if stored.credential_encrypted:
+        last["api_key"] = (HIDDEN, None)
+    _audit(actor, "provider account deleted", stored, last)
+    stored.delete()
 
 
 @transaction.atomic
@@ -173,7 +187,7 @@ def create_deployment(
     _replace_prices(deployment, prices)
     changes: dict[str, tuple[object, object]] = {name: ("", value) for name, value in fields.items()}
     if prices:
-        changes["prices"] = ([], [str(price) for price in prices])
+        changes["prices"] = ([], _price_words(prices))
     _audit(actor, "deployment added", deployment, changes)
     return deployment
 
@@ -186,33 +200,34 @@ def update_deployment(
     prices: Sequence[Price] | None = None,
     **fields: Unpack[DeploymentFields],
 ) -> Deployment:
-    """Changes the named fields; ``prices``, where given, replaces all overrides."""
-    before = Deployment.objects.select_for_update().get(pk=deployment.pk)
-    for name, value in fields.items():
-        setattr(deployment, name, value)
-    deployment.save()
-    changes = _changed(before, deployment, tuple(fields))
+    """Changes the named fields, returns the row as stored; ``prices``, where given, replaces all overrides.
+
+    ``deployment`` may be older than what is stored, as in ``update_account``.
+    """
+    stored = Deployment.objects.select_for_update().get(pk=deployment.pk)
+    changes = _change(stored, fields)
     if prices is not None:
-        old, new = prices_of(deployment), sorted(prices, key=str)
-        if [str(price) for price in old] != [str(price) for price in new]:
-            _replace_prices(deployment, new)
-            changes["prices"] = ([str(price) for price in old], [str(price) for price in new])
+        old, new = _price_words(prices_of(stored)), _price_words(sorted(prices, key=str))
+        if old != new:
+            _replace_prices(stored, prices)
+            changes["prices"] = (old, new)
     if changes:
-        _audit(actor, "deployment changed", deployment, changes)
+        _audit(actor, "deployment changed", stored, changes)
     if _QUOTA_COLUMNS & changes.keys():
-        _tell_listeners([deployment.pk])
-    return deployment
+        _tell_listeners([stored.pk])
+    return stored
 
 
 @transaction.atomic
 def delete_deployment(*, actor: User | None, deployment: Deployment) -> None:
     """Raises ``InUseError`` when anything refers to the deployment."""
-    if is_used(deployment):
+    stored = Deployment.objects.select_for_update().get(pk=deployment.pk)
+    if is_used(stored):
         raise InUseError(
             "Benchmarks or records refer to this deployment, so it stays. Switch it off to stop all calls."
         )
-    _audit(actor, "deployment deleted", deployment, {})
-    deployment.delete()
+    _audit_deleted(actor, stored)
+    stored.delete()
 
 
 def prices_of(deployment: Deployment) -> list[Price]:
@@ -288,9 +303,31 @@ def _tell_listeners(deployment_ids: Iterable[int]) -> None:
             transaction.on_commit(partial(listener, deployment_id), robust=True)
 
 
-def _changed(before: object, after: object, names: Sequence[str]) -> dict[str, tuple[object, object]]:
-    pairs = {name: (getattr(before, name), getattr(after, name)) for name in names}
-    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+def _price_words(prices: Iterable[Price]) -> list[str]:
+    return [str(price) for price in prices]
+
+
+def _change(row: ProviderAccount | Deployment, values: Mapping[str, object]) -> _Changes:
+    """Writes the columns that differ and no other; returns before and after of each."""
+    pairs = {name: (getattr(row, name), value) for name, value in values.items()}
+    changes = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    for name, (_, value) in changes.items():
+        setattr(row, name, value)
+    row.save(update_fields=changes)
+    return changes
+
+
+def _last_values(row: ProviderAccount | Deployment, names: Iterable[str]) -> _Changes:
+    """What a row held that is deleted, without the columns that were empty."""
+    values = {name: getattr(row, name) for name in names}
+    return {name: (value, None) for name, value in values.items() if value not in (None, "", {})}
+
+
+def _audit_deleted(actor: User | None, deployment: Deployment) -> None:
+    last = _last_values(deployment, DeploymentFields.__annotations__)
+    if prices := prices_of(deployment):
+        last["prices"] = (_price_words(prices), None)
+    _audit(actor, "deployment deleted", deployment, last)
 
 
 def _audit(

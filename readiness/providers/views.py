@@ -120,7 +120,7 @@ def new_deployment(request: HttpRequest, slug: str, account_id: int) -> HttpResp
     prices = price_formset(request.POST or None)
     if request.method == "POST" and form.is_valid() and prices.is_valid():
         deployment = services.create_deployment(
-            actor=current_user(request), account=account, prices=prices.prices(), **form.cleaned_data
+            actor=current_user(request), account=account, prices=prices.prices(), **form.values()
         )
         messages.success(request, f"{deployment.name} is stored.")
         return see_other(request, reverse("providers:list", args=[slug]))
@@ -139,7 +139,7 @@ def edit_deployment(request: HttpRequest, slug: str, deployment_id: int) -> Http
             actor=current_user(request),
             deployment=deployment,
             prices=prices.prices(),
-            **form.cleaned_data,
+            **form.values(),
         )
         messages.success(request, f"{deployment.name} is saved.")
         return see_other(request, reverse("providers:list", args=[slug]))

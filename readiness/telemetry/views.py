@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET
 
 from readiness.lib.events import Purpose
 from readiness.lib.plots import PLOTLY_STYLES
-from readiness.lib.web import row_id, vary_on_htmx, wants_fragment
+from readiness.lib.web import asked_text, row_id, vary_on_htmx, wants_fragment
 from readiness.projects.access import get_project
 from readiness.projects.models import Project
 from readiness.telemetry.charts import cost_chart, latency_chart, limits_chart
@@ -62,6 +62,6 @@ def _filters(request: HttpRequest) -> Filters:
     purpose = request.GET.get("purpose", "")
     return Filters(
         deployment_id=row_id(request.GET.get("deployment", "")),
-        tier=request.GET.get("tier", "")[:40],
+        tier=asked_text(request, "tier", 40),
         purpose=purpose if purpose in PURPOSES else "",
     )

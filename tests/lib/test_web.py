@@ -4,7 +4,7 @@ import pytest
 from django.http import HttpResponse
 from django_htmx.middleware import HtmxDetails
 
-from readiness.lib.web import see_other, vary_on_htmx, wants_fragment
+from readiness.lib.web import asked_text, see_other, vary_on_htmx, wants_fragment
 
 
 @pytest.fixture
@@ -30,6 +30,14 @@ def test_wants_fragment_of_htmx_is_true(ask):
 @pytest.mark.parametrize("header", ["HX_Boosted", "HX_History_Restore_Request"])
 def test_wants_fragment_is_false_where_htmx_needs_the_page(ask, header):
     assert not wants_fragment(ask(HX_Request="true", **{header: "true"}))
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [({}, ""), ({"q": " a b "}, "a b"), ({"q": "a\0b\0"}, "ab"), ({"q": "ü" * 9}, "üüüüü")],
+)
+def test_asked_text_is_trimmed_and_has_no_nul(rf, query, text):
+    assert asked_text(rf.get("/", query), "q", 5) == text
 
 
 def test_see_other_makes_the_browser_get_the_address(ask):

@@ -10,6 +10,7 @@ from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from readiness.accounts.models import User
+from readiness.operations.allowance_forms import NewSiteAllowanceForm
 from readiness.operations.allowance_views import ALLOWANCES_PAGE
 from readiness.projects.models import Allowance, AllowanceKind, Project
 from readiness.telemetry.models import RequestRecord
@@ -200,6 +201,24 @@ def test_new_allowance_of_a_key_is_in_force(
 
     assert answer.headers["Location"] == OF_SITE
     assert published(redis_server)["cap:key:k1"] == {"tpm": 900}
+
+
+def test_key_that_somebody_limited_a_moment_ago_is_told_in_words(
+    redis_server: redis.Redis,
+    as_user: AsUser,
+    site_admin: User,
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        NewSiteAllowanceForm, "clean", lambda form: form.cleaned_data
+    )  # it looked before that
+    Allowance.objects.create(kind="api_key", subject="k1", project=project, requests_per_minute=5)
+    data = {"kind": "api_key", "subject": "k1", "tokens_per_minute": "900"}
+    answer = as_user(site_admin).post(NEW_OF_SITE, data)
+
+    assert "Somebody set this meanwhile" in answer.text
+    assert Allowance.objects.get().requests_per_minute == 5
 
 
 def test_changed_allowance_keeps_whom_it_is_for(

@@ -104,6 +104,14 @@ def test_slug_that_cannot_be_an_address_is_refused(slug: str) -> None:
     assert "slug" in NewTierForm(GOOD | {"slug": slug}).errors
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("slug", ["unknown", "drill"])
+def test_slug_that_means_something_else_already_is_refused(slug: str) -> None:
+    (told,) = NewTierForm(GOOD | {"slug": slug}).errors["slug"]
+
+    assert told.startswith(f"“{slug}” ")
+
+
 def test_money_note_names_the_zone_of_the_budgets(settings: Settings) -> None:
     settings.BUDGET_TIME_ZONE = "Europe/Berlin"
     (money,) = [group for group in TierForm().groups() if group.title == "Money"]

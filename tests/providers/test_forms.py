@@ -72,7 +72,7 @@ def test_account_name_is_taken_once_per_project(project: Project) -> None:
 def test_recorded_account_has_only_a_name_to_change(project: Project) -> None:
     account = make_account(project, kind="recorded", base_url="", credential_encrypted=b"")
     form = AccountForm({"name": "Renamed"}, instance=account, project=project)
-    assert list(form.fields) == ["name"]
+    assert [field.name for field in form.visible_fields()] == ["name"]
     assert form.is_valid(), form.errors
     assert form.key_change() is None
 
@@ -114,6 +114,12 @@ def test_address_that_stays_is_not_resolved_again(project: Project) -> None:
     account = make_account(project, base_url="https://gone.invalid/v1")
     form = account_form(project, account, base_url="https://gone.invalid/v1/", name="Renamed")
     assert form.is_valid(), form.errors
+
+
+def test_typed_key_is_asked_for_again_when_something_else_is_wrong(project: Project) -> None:
+    form = account_form(project, name="", api_key=KEY)
+    assert "Enter the key again" in str(form.errors["api_key"])
+    assert "api_key" not in account_form(project, name="").errors
 
 
 def test_kind_of_an_account_cannot_change(project: Project) -> None:
@@ -160,6 +166,7 @@ def test_quota_of_zero_says_what_to_do(project: Project, unit: str, value: str) 
         ({"parameters": "[1]"}, "parameters", "JSON object"),
         ({"parameters": '{"temperature": NaN}'}, "parameters", "no JSON values"),
         ({"parameters": '{"max_tokens": 5}'}, "parameters", "field of its own"),
+        ({"parameters": r'{"stop": "\u0000"}'}, "parameters", "Take it out"),
         ({"model": "taken"}, "model", "share one quota"),
         ({"model": ""}, "model", "required"),
     ],
@@ -236,6 +243,11 @@ def test_account_form_gives_its_limits(project: Project) -> None:
         ({"max_tokens_parameter": ["max_tokens"]}, "either max_tokens or max_completion_tokens"),
         ({"include_usage": "no"}, "either true or false"),
         ({"stop": "x" * 10_000}, "longer than"),
+        ({"stop": "\0"}, "cannot be stored: \\u0000"),
+        ({"stop": ["a", {"b": ["c\0"]}]}, "cannot be stored"),
+        ({"\0": 1}, "cannot be stored"),
+        ({"stop": "\ud800"}, "cannot be stored"),
+        ({"stop": ["\\u0000", "😀"]}, ""),
         ("text", "JSON object"),
     ],
 )
@@ -257,6 +269,17 @@ def test_price_rows_that_are_empty_are_left_out(db: None) -> None:
     formset = price_formset(prices(("output_token", "0.4", "2026-01-01"), ("", "", "")))
     assert formset.is_valid(), formset.errors
     assert formset.prices() == [Price("output_token", Decimal("0.4"), date(2026, 1, 1))]
+
+
+def test_posted_prices_stand_alone_beside_what_was_stored_meanwhile(project: Project) -> None:
+    deployment = make_deployment(make_account(project))
+    deployment.price_overrides.create(unit="request", usd_per_million=1, effective_from="2026-01-01")
+    left_empty = price_formset(prices(("", "", "")), deployment)
+    assert left_empty.is_valid(), left_empty.errors
+    assert left_empty.prices() == []
+    typed_too = price_formset(prices(("request", "1", "2026-01-01")), deployment)
+    assert typed_too.is_valid(), typed_too.errors
+    assert typed_too.prices() == [Price("request", Decimal(1), date(2026, 1, 1))]
 
 
 def test_price_row_marked_for_deletion_is_left_out(db: None) -> None:

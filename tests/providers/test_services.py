@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
+from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from readiness.accounts.models import AuditEntry, User
@@ -83,6 +84,44 @@ def test_update_account_treats_the_key_as_told(
     ((action, _, changes),) = log()
     assert (action, changes["name"]) == ("provider account changed", ["Old", "New"])
     assert changes.get("api_key") == logged
+
+
+def test_update_account_of_an_old_row_keeps_what_was_stored_meanwhile(alice: User, project: Project) -> None:
+    old = make_account(project, name="Old", rpm=60)
+    stored = services.update_account(
+        actor=None,
+        account=ProviderAccount.objects.get(),
+        name="Old",
+        base_url=old.base_url,
+        api_key=KEY,
+        rpm=30,
+    )
+    assert crypto.decrypt(bytes(stored.credential_encrypted)) == KEY
+    services.update_account(actor=alice, account=old, name="New", base_url=old.base_url)
+    stored.refresh_from_db()
+    assert (stored.name, stored.rpm) == ("New", 30)
+    assert crypto.decrypt(bytes(stored.credential_encrypted)) == KEY
+    assert log()[-1][2] == {"name": ["Old", "New"]}
+
+
+def test_update_account_writes_only_what_changed(alice: User, project: Project) -> None:
+    account = make_account(project)
+    with CaptureQueriesContext(connection) as queries:
+        services.update_account(actor=alice, account=account, name="New", base_url=account.base_url)
+    (written,) = [query["sql"] for query in queries if query["sql"].startswith("UPDATE")]
+    assert '"name" = ' in written
+    assert "credential_encrypted" not in written
+    assert "base_url" not in written
+
+
+def test_update_deployment_of_an_old_row_keeps_what_was_stored_meanwhile(
+    alice: User, project: Project
+) -> None:
+    old = make_deployment(make_account(project), rpm=60, tpm=90_000)
+    services.update_deployment(actor=None, deployment=Deployment.objects.get(), tpm=60_000)
+    services.update_deployment(actor=alice, deployment=old, rpm=61)
+    old.refresh_from_db()
+    assert (old.rpm, old.tpm) == (61, 60_000)
 
 
 def test_update_without_a_change_leaves_no_entry(alice: User, project: Project) -> None:
@@ -236,6 +275,49 @@ def test_unused_deployment_and_account_are_deleted(alice: User, project: Project
     assert not Deployment.objects.exists()
     assert not ProviderAccount.objects.exists()
     assert [action for action, _, _ in log()] == ["deployment deleted", "provider account deleted"]
+
+
+def test_deleted_deployment_is_in_the_log_as_it_was(alice: User, project: Project) -> None:
+    deployment = make_deployment(make_account(project), name="Mini", model="m", rpm=60, active=False)
+    services.update_deployment(actor=None, deployment=deployment, parameters={"top_p": 1}, prices=[PRICE])
+    services.delete_deployment(actor=alice, deployment=deployment)
+    changes = log()[-1][2]
+    assert changes == {
+        "rpm": [60, None],
+        "name": ["Mini", None],
+        "model": ["m", None],
+        "parameters": [{"top_p": 1}, None],
+        "max_output_tokens": [512, None],
+        "accounting": ["openai", None],
+        "window": ["continuous", None],
+        "day_window": ["continuous", None],
+        "zone": ["UTC", None],
+        "edge_second": [0, None],
+        "jitter_ms": [500, None],
+        "active": [False, None],
+        "prices": [["output_token 0.4 USD per million from 2026-01-01"], None],
+    }
+
+
+def test_deleted_account_is_in_the_log_with_each_of_its_deployments(alice: User, project: Project) -> None:
+    account = make_account(project, name="OpenAI", rpm=9, credential_encrypted=crypto.encrypt(KEY))
+    for name in ("Large", "Mini"):
+        make_deployment(account, name=name, tpm=5000)
+    services.delete_account(actor=alice, account=account)
+    assert [(action, label) for action, label, _ in log()] == [
+        ("deployment deleted", "Large"),
+        ("deployment deleted", "Mini"),
+        ("provider account deleted", "OpenAI"),
+    ]
+    assert log()[0][2]["tpm"] == [5000, None]
+    assert log()[2][2] == {
+        "name": ["OpenAI", None],
+        "kind": ["openai", None],
+        "base_url": ["https://api.example.com/v1", None],
+        "simulated": [False, None],
+        "rpm": [9, None],
+        "api_key": ["(hidden)", None],
+    }
 
 
 def test_used_deployment_and_its_account_stay(alice: User, project: Project) -> None:

@@ -1,6 +1,10 @@
 """Pages of providers: who may do what, and what a person sees of a key (nothing)."""
 
+import re
 from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -10,7 +14,9 @@ from pytest_django import Settings
 from readiness.accounts.models import User
 from readiness.lib import crypto
 from readiness.projects.models import Project
+from readiness.providers import services
 from readiness.providers.models import Deployment, PriceOverride, ProviderAccount
+from readiness.providers.services import Price
 from tests.builders import make_account, make_deployment
 from tests.providers.conftest import KEY
 
@@ -198,6 +204,93 @@ def test_admin_renames_an_account_and_the_key_stays(
     account.refresh_from_db()
     assert account.name == "Renamed"
     assert crypto.decrypt(bytes(account.credential_encrypted)) == "sim-key"
+
+
+def seen_on(page: str) -> str:
+    """The digest of what a page shows, as the browser sends it back."""
+    (digest,) = re.findall(r'name="seen" value="(\w+)"', page)
+    return str(digest)
+
+
+def test_account_that_was_changed_meanwhile_is_overwritten_only_when_meant(
+    as_user: AsUser, alice: User, deployment: Deployment
+) -> None:
+    client, account = as_user(alice), deployment.account
+    address = url("account", account.pk)
+    data = {"name": "Renamed", "base_url": account.base_url, "rpm": "90"}
+    data["seen"] = seen_on(client.get(address).text)
+    services.update_account(actor=None, account=account, name=account.name, base_url=account.base_url, rpm=60)
+
+    refused = client.post(address, data).text
+    assert "Somebody changed this while you had it open. Nothing was saved" in refused
+    assert "save once more to overwrite their change" in refused
+    assert 'value="Renamed"' in refused
+    assert 'value="90"' in refused
+    assert ProviderAccount.objects.get().rpm == 60
+
+    assert client.post(address, data | {"seen": seen_on(refused)}).status_code == 303
+    account.refresh_from_db()
+    assert (account.name, account.rpm) == ("Renamed", 90)
+
+
+def test_key_that_was_replaced_meanwhile_is_not_replaced_unseen(
+    as_user: AsUser, alice: User, deployment: Deployment
+) -> None:
+    client, account = as_user(alice), deployment.account
+    address = url("account", account.pk)
+    data = {"name": account.name, "base_url": account.base_url, "api_key": "sk-mine"}
+    data["seen"] = seen_on(client.get(address).text)
+    services.update_account(
+        actor=None, account=account, name=account.name, base_url=account.base_url, api_key=KEY
+    )
+    refused = client.post(address, data).text
+    assert "Somebody changed this" in refused
+    assert "Enter the key again" in refused
+    assert "sk-mine" not in refused
+    assert crypto.decrypt(bytes(ProviderAccount.objects.get().credential_encrypted)) == KEY
+
+
+PRICE = Price("output_token", Decimal("0.40"), date(2026, 1, 1))
+
+
+@pytest.mark.parametrize("change", [{"tpm": 60_000}, {"prices": [PRICE]}], ids=["quota", "prices"])
+def test_deployment_that_was_changed_meanwhile_is_overwritten_only_when_meant(
+    as_user: AsUser, alice: User, deployment: Deployment, change: dict[str, Any]
+) -> None:
+    client, address = as_user(alice), url("deployment", deployment.pk)
+    empty_row = {f"prices-0-{name}": "" for name in ("unit", "usd_per_million", "effective_from")}
+    data = DEPLOYMENT | {"tpm": "90000", "prices-TOTAL_FORMS": "1"} | empty_row
+    data["seen"] = seen_on(client.get(address).text)
+    services.update_deployment(actor=None, deployment=deployment, **change)
+
+    refused = client.post(address, data).text
+    assert "Somebody changed this while you had it open. Nothing was saved" in refused
+    assert 'value="90000"' in refused
+    deployment.refresh_from_db()
+    assert (deployment.name, deployment.tpm) == ("Own model", change.get("tpm"))
+    assert services.prices_of(deployment) == change.get("prices", [])
+
+    assert client.post(address, data | {"seen": seen_on(refused)}).status_code == 303
+    deployment.refresh_from_db()
+    assert (deployment.name, deployment.tpm, services.prices_of(deployment)) == ("New model", 90_000, [])
+
+
+def test_change_meanwhile_is_told_beside_a_wrong_price(
+    as_user: AsUser, alice: User, deployment: Deployment
+) -> None:
+    data = DEPLOYMENT | {"seen": "older", "prices-TOTAL_FORMS": "1", "prices-0-unit": "gallons"}
+    refused = as_user(alice).post(url("deployment", deployment.pk), data).text
+    assert "Somebody changed this" in refused
+    assert "Correct the marked prices" in refused
+
+
+def test_deployment_that_nobody_changed_is_saved_at_once(
+    as_user: AsUser, alice: User, deployment: Deployment
+) -> None:
+    services.update_deployment(actor=None, deployment=deployment, parameters={"b": 1, "a": 2}, prices=[PRICE])
+    client, address = as_user(alice), url("deployment", deployment.pk)
+    data = DEPLOYMENT | {"seen": seen_on(client.get(address).text)}
+    assert client.post(address, data).status_code == 303
 
 
 def test_admin_renames_a_recorded_account(as_user: AsUser, alice: User, project: Project) -> None:

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from readiness.lib.events import UsageEvent
+from readiness.telemetry.queries import Filters
 from readiness.telemetry.services import write_events
 from tests.builders import make_account, make_deployment
 
@@ -85,6 +86,11 @@ def test_filter_narrows_to_a_deployment(as_user, auditor, project, deployment):
 )
 def test_page_ignores_what_does_not_exist(as_user, auditor, project, query):
     assert as_user(auditor).get(url(project, **query)).status_code == 200
+
+
+def test_filters_hold_no_nul_which_postgresql_refuses(as_user, auditor, project):
+    page = as_user(auditor).get(url(project, tier="pr\0o", purpose="\0", deployment="\0"))
+    assert page.context["filters"] == Filters(deployment_id=None, tier="pro", purpose="")
 
 
 def test_other_projects_traffic_is_not_shown(as_user, auditor, project, deployment):

@@ -58,6 +58,8 @@ class AccountForm(LimitsForm):
         self.fields["api_key"].help_text = key_words
         for name in self._unneeded(may_change_site):
             del self.fields[name]
+        if self.instance.pk:
+            self.watch({**self.initial, "credential": bytes(self.instance.credential_encrypted)})
 
     def _unneeded(self, may_change_site: bool) -> set[str]:
         """Fields that this account has no use for."""
@@ -92,6 +94,9 @@ class AccountForm(LimitsForm):
         self._check_limits()
         if self._name_taken(cleaned.get("name")):
             self.add_error("name", "There is an account of this name already. Choose another one.")
+        if self.errors and cleaned.get("api_key"):
+            # Else the key that was typed would be missing, unnoticed, when the rest is sent again.
+            self.add_error("api_key", "Enter the key again: it is never sent back to a page.")
         return cleaned
 
     def _check_limits(self) -> None:

@@ -1,8 +1,9 @@
 """The form of a deployment."""
 
 import json
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 from zoneinfo import available_timezones
 
 from django import forms
@@ -11,11 +12,13 @@ from readiness.providers.base import Accounting
 from readiness.providers.clients.dialects import INCLUDE_USAGE, MAX_TOKENS_NAMES, MAX_TOKENS_PARAMETER, OURS
 from readiness.providers.forms.limits import LARGEST, LimitsForm
 from readiness.providers.models import LIMITS, Deployment, ProviderAccount, ProviderKind
+from readiness.providers.services import DeploymentFields, prices_of
 
 ADVANCED = ("accounting", "window", "day_window", "zone", "edge_second", "jitter_ms")
 """How the provider counts; what is left empty stays as it is."""
 
 _PARAMETERS_LIMIT = 10_000
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class DeploymentForm(LimitsForm):
@@ -87,6 +90,9 @@ class DeploymentForm(LimitsForm):
             del self.fields["active"]
             if account.kind == ProviderKind.ANTHROPIC:
                 self.initial["accounting"] = Accounting.ANTHROPIC.value
+        else:
+            # The prices stand on the same page, and saving replaces them all.
+            self.watch({**self.initial, "prices": [str(price) for price in prices_of(self.instance)]})
         for name in ADVANCED:
             self.fields[name].required = False
 
@@ -101,6 +107,11 @@ class DeploymentForm(LimitsForm):
         return any(
             self[name].errors or str(self[name].value()) != str(getattr(usual, name)) for name in ADVANCED
         )
+
+    def values(self) -> DeploymentFields:
+        """The cleaned columns, as the services take them."""
+        values = {name: self.cleaned_data[name] for name in self.Meta.fields if name in self.fields}
+        return cast(DeploymentFields, values)
 
     def clean_zone(self) -> str:
         zone: str = self.cleaned_data["zone"]
@@ -167,6 +178,11 @@ def parameters_problem(parameters: object) -> str:
             return f"The parameters are longer than {_PARAMETERS_LIMIT:,} characters."
     except ValueError:
         return "NaN and Infinity are no JSON values."
+    if not _is_storable(parameters):
+        return (
+            "A text in the parameters has a character that cannot be stored: \\u0000, or one of \\ud800 to "
+            "\\udfff alone. Take it out."
+        )
     ours = sorted(OURS & parameters.keys())
     if ours:
         return f"{', '.join(ours)}: set by Readiness itself. The longest answer has a field of its own."
@@ -175,3 +191,12 @@ def parameters_problem(parameters: object) -> str:
     if not isinstance(parameters.get(INCLUDE_USAGE, True), bool):
         return f"{INCLUDE_USAGE} is either true or false."
     return ""
+
+
+def _is_storable(value: object) -> bool:
+    """False for NUL and half a surrogate pair: JSON can write them, PostgreSQL's ``jsonb`` refuses both."""
+    if isinstance(value, str):
+        return "\0" not in value and not _LONE_SURROGATE.search(value)
+    if isinstance(value, Mapping):
+        return all(map(_is_storable, [*value.keys(), *value.values()]))
+    return not isinstance(value, list) or all(map(_is_storable, value))

@@ -5,6 +5,7 @@ from typing import cast
 
 from django import forms
 
+from readiness.lib.forms import WatchfulForm
 from readiness.providers.models import LIMITS
 from readiness.providers.services import LimitFields
 
@@ -27,7 +28,7 @@ def _limit(label: str, largest: int = LARGEST) -> forms.IntegerField:
     )
 
 
-class LimitsForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the checker only
+class LimitsForm(WatchfulForm, forms.ModelForm):  # type: ignore[type-arg]  # generic for the checker only
     """What the forms of accounts and of deployments share."""
 
     rpm = _limit("Requests per minute")

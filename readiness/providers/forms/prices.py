@@ -57,5 +57,7 @@ _formset = forms.formset_factory(
 
 def price_formset(data: Mapping[str, Any] | None, deployment: Deployment | None = None) -> PriceFormSet:
     """The overrides of the deployment for editing, with two empty rows for new ones."""
-    stored = services.prices_of(deployment) if deployment else []
+    # What is posted stands alone: beside prices that were stored meanwhile, a row that was left empty would
+    # count as changed, and one that is typed anew as unchanged.
+    stored = services.prices_of(deployment) if deployment and data is None else []
     return cast(PriceFormSet, _formset(data, prefix="prices", initial=[asdict(price) for price in stored]))
