@@ -2,16 +2,26 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import OuterRef, QuerySet, Subquery
+from redis.exceptions import ResponseError
 
 from readiness.lib.redis import sync_redis
 from readiness.lib.scopes import Scope
 from readiness.limits.models import UpstreamSample
-from readiness.limits.scripts import UNREACHABLE, prefix, run
+from readiness.limits.scripts import (
+    arguments,
+    is_unknown_function,
+    keys,
+    prefix,
+    read,
+    run,
+    served_by_redis,
+    version,
+)
 from readiness.limits.tickets import LimiterUnavailableError
 from readiness.providers.models import Deployment
 
@@ -72,6 +82,8 @@ class UpstreamState:
     """Empty for an upstream that no call was made to since Redis started."""
     account: tuple[BucketState, ...] = ()
     """Of the whole account above it."""
+    stated: Mapping[str, float] = field(default_factory=dict)
+    """Limits per minute that the provider's headers state, limited here or not, by ``tickets.UNITS``."""
     in_flight: int = 0
     concurrency: int | None = None
     places: int | None = None
@@ -116,7 +128,10 @@ def upstream_of(deployment_id: int) -> str:
 
 def upstream_state(upstream: str) -> UpstreamState:
     """One atomic snapshot. Raises ``LimiterUnavailableError``."""
-    text = run("inspect", upstream)["state"]
+    return _state(upstream, run("inspect", upstream)["state"])
+
+
+def _state(upstream: str, text: str) -> UpstreamState:
     if not text:
         return UpstreamState(upstream=upstream)
     raw = json.loads(text)
@@ -124,6 +139,7 @@ def upstream_state(upstream: str) -> UpstreamState:
         upstream=upstream,
         buckets=_buckets(raw["buckets"]),
         account=_buckets(raw.get("account")),
+        stated=dict(raw.get("stated") or {}),  # Lua cannot tell an empty list from an empty mapping
         in_flight=raw["in_flight"],
         concurrency=raw.get("concurrency"),
         places=raw.get("places"),
@@ -172,10 +188,8 @@ def incidents(upstream: str, since: datetime) -> list[Incident]:
     Raises ``LimiterUnavailableError``.
     """
     key, start = f"{prefix(upstream)}history", round(since.timestamp() * 1000)
-    try:
+    with served_by_redis():
         entries: Any = sync_redis().xrange(key, min=start)
-    except UNREACHABLE as error:
-        raise LimiterUnavailableError from error
     return [
         Incident(
             kind=fields["kind"],
@@ -191,6 +205,16 @@ def samples_since(deployment: Deployment, since: datetime) -> QuerySet[UpstreamS
     return UpstreamSample.objects.filter(deployment=deployment, at__gte=since).order_by("at")
 
 
+def stated_limits(deployment: Deployment, since: datetime) -> dict[str, float]:
+    """Limits per minute that the provider's headers stated last, by ``tickets.UNITS``.
+
+    What Redis has lost since is taken from the samples after ``since``. Raises ``LimiterUnavailableError``.
+    """
+    now = upstream_state(upstream_of(deployment.pk)).stated
+    known = samples_since(deployment, since).exclude(stated={}).last()
+    return {**(known.stated if known else {}), **now}
+
+
 def last_samples(deployments: Iterable[Deployment]) -> dict[int, UpstreamSample]:
     """How each deployment stood when it was last seen, by deployment id; one query."""
     newest = UpstreamSample.objects.filter(deployment=OuterRef("pk")).order_by("-at").values("pk")[:1]
@@ -200,14 +224,36 @@ def last_samples(deployments: Iterable[Deployment]) -> dict[int, UpstreamSample]
 
 
 def upstream_states(upstreams: Iterable[str]) -> dict[str, UpstreamState]:
-    """A snapshot of each. Raises ``LimiterUnavailableError``."""
-    return {upstream: upstream_state(upstream) for upstream in upstreams}
+    """A snapshot of each, all in one round trip. Raises ``LimiterUnavailableError``."""
+    names = list(upstreams)
+    try:
+        with served_by_redis():
+            return {name: _state(name, text) for name, text in zip(names, _inspected(names), strict=True)}
+    except ResponseError as error:
+        if not is_unknown_function(error):
+            raise
+    # One by one, which loads the library where it is missing.
+    return {name: upstream_state(name) for name in names}
+
+
+def _inspected(upstreams: Iterable[str]) -> list[str]:
+    """What ``inspect`` says of each; redis-py's errors pass."""
+    pipeline = sync_redis().pipeline(transaction=False)
+    for upstream in upstreams:
+        pipeline.fcall(f"{version()}inspect", 2, *keys(upstream), *arguments(()))
+    # Errors as the server words them: redis-py would put the command in front.
+    answers: list[Any] = pipeline.execute(raise_on_error=False)
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+    return [read(answer)["state"] for answer in answers]
 
 
 def redis_health() -> str:
     """Plain words when Redis does not answer, empty when it does."""
     try:
-        sync_redis().ping()
-    except UNREACHABLE:
+        with served_by_redis():
+            sync_redis().ping()
+    except LimiterUnavailableError:
         return NO_REDIS
     return ""

@@ -11,7 +11,7 @@ from readiness.lib.redis import sync_redis
 from readiness.limits.alerts import credit_is_back
 from readiness.limits.queries import upstream_of, upstream_states
 from readiness.limits.quotas import configuration
-from readiness.limits.scripts import UNREACHABLE, UPSTREAMS_KEY, run
+from readiness.limits.scripts import UNREACHABLE, UPSTREAMS_KEY, run, served_by_redis
 from readiness.limits.services import publish_policy
 from readiness.limits.tickets import LimiterUnavailableError
 from readiness.limits.watch import observe
@@ -93,10 +93,8 @@ def sweep() -> None:
     sees is kept and told (``watch.py``). Raises ``LimiterUnavailableError``.
     """
     publish_policy()
-    try:
+    with served_by_redis():
         upstreams = [str(name) for name in sync_redis().zrange(UPSTREAMS_KEY, 0, -1)]
-    except UNREACHABLE as error:
-        raise LimiterUnavailableError from error
     rows = {upstream_of(pk) for pk in Deployment.objects.values_list("pk", flat=True)}
     for upstream in upstreams:
         if upstream in rows:

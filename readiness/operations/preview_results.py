@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Self
 
 from readiness.limits.replay_figures import Figures
@@ -12,6 +13,9 @@ class Result:
     before: Figures
     after: Figures
     requests: int
+    first_ms: int = 0
+    """When the first of them asked, in Unix milliseconds; 0 in what was kept before this was."""
+    last_ms: int = 0
     left_out: int
     """Requests beyond the bound."""
     estimated: int
@@ -24,10 +28,20 @@ class Result:
             "before": self.before.to_json(),
             "after": self.after.to_json(),
             "requests": self.requests,
+            "first_ms": self.first_ms,
+            "last_ms": self.last_ms,
             "left_out": self.left_out,
             "estimated": self.estimated,
             "seconds": self.seconds,
         }
+
+    @property
+    def first(self) -> datetime:
+        return datetime.fromtimestamp(self.first_ms / 1000, UTC)
+
+    @property
+    def last(self) -> datetime:
+        return datetime.fromtimestamp(self.last_ms / 1000, UTC)
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:

@@ -135,6 +135,8 @@ def _replay_both(preview: Preview) -> Result:
         before=first,
         after=second,
         requests=count,
+        first_ms=min(request.at_ms for request in demanded.requests),
+        last_ms=max(request.at_ms for request in demanded.requests),
         left_out=demanded.left_out,
         estimated=demanded.estimated,
         seconds=round(time.monotonic() - began, 1),

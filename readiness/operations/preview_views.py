@@ -82,7 +82,9 @@ def _address(preview: Preview) -> str:
 
 def _found(request: HttpRequest, preview_id: int) -> tuple[User, Preview]:
     user = require_site_admin(request)
-    return user, get_object_or_404(Preview.objects.select_related("created_by"), pk=preview_id)
+    # A trace is megabytes, and only the worker replays it.
+    previews = Preview.objects.select_related("created_by").defer("trace")
+    return user, get_object_or_404(previews, pk=preview_id)
 
 
 @require_safe
@@ -120,7 +122,8 @@ def _context(found: Preview) -> dict[str, Any]:
             for name, value in after.items()
             if before.get(name) != value
         ],
-        "in_force": _in_force(subject) == after,
+        "in_force": (saved := _in_force(subject)) == after,
+        "changed_since": saved not in (before, after),
         "lost": found.is_lost(timezone.now()),
     }
 

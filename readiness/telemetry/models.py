@@ -52,6 +52,8 @@ class RequestRecord(models.Model):
         ordering = ["-at", "-id"]
         indexes = [
             models.Index(fields=["project", "-at"], name="record_by_project"),
+            # Of all projects: what a preview replays.
+            models.Index(fields=["-at"], name="record_newest"),
             models.Index(fields=["run_id"], name="record_by_run", condition=~models.Q(run_id="")),
             # With the cost, so that a sum is read from the index alone.
             models.Index(

@@ -1,6 +1,7 @@
 """The pages of previews: who opens them, and the way from a typed value to one in force."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import django_rq
 import pytest
@@ -227,6 +228,26 @@ def test_save_says_that_the_tier_was_changed_meanwhile(root: Client, done: Previ
 
     assert "Somebody changed this" in response.content.decode()
     assert Tier.objects.get(slug="free").weight == 3
+
+
+def test_page_says_that_the_tier_was_changed_meanwhile_and_offers_no_save(
+    root: Client, done: Preview
+) -> None:
+    assert "Save and put into force" in root.get(url("preview", done)).content.decode()
+    Tier.objects.filter(slug="free").update(weight=3)
+    page = root.get(url("preview", done)).content.decode()
+
+    assert "Somebody changed this since the preview was made" in page
+    assert "Save and put into force" not in page
+
+
+def test_page_says_from_when_to_when_the_requests_are(root: Client, done: Preview) -> None:
+    assert done.result
+    first, last = (datetime.fromtimestamp(done.result[name] / 1000, UTC) for name in ("first_ms", "last_ms"))
+    page = root.get(url("preview", done)).content.decode()
+
+    assert last > first
+    assert f"of {first:%-d %b %H:%M} to {last:%-d %b %H:%M}" in page
 
 
 def test_unfinished_preview_is_not_saved(root: Client, preview: Preview) -> None:

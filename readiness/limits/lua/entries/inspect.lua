@@ -33,6 +33,16 @@ local function line_shown(name, line)
   }
 end
 
+local UNITS = { 'requests', 'tokens', 'input_tokens', 'output_tokens' }
+
+local function stated()
+  local shown = {}
+  for unit, limit in pairs(state.stated or {}) do
+    shown[UNITS[unit]] = limit
+  end
+  return shown
+end
+
 enter('inspect', function()
   if not state then
     return answer({ state = '' })
@@ -41,7 +51,7 @@ enter('inspect', function()
     at_ms = NOW, in_flight = redis.call('ZCARD', LEASES), concurrency = state.concurrency, places = places_left(),
     pause_ms = math.max(0, (state.pause_until or NOW) - NOW), open_ms = math.max(0, (state.open_until or NOW) - NOW),
     circuit = state.circuit, share = state.share or 1, jitter_ms = jitter(), hold_ms = state.hold,
-    output = state.output, buckets = buckets_of(state.buckets, state.share or 1), lines = {}, waiting = state.waiting
+    output = state.output, stated = stated(), buckets = buckets_of(state.buckets, state.share or 1), lines = {}, waiting = state.waiting
   }
   if account then
     shown.account = buckets_of(account.buckets, 1)

@@ -9,6 +9,7 @@
 --   faults, failing_since                          faults in a row, and when the first call of them was granted
 --   opened, open_until, probed_at                  the circuit of a failing deployment
 --   circuit                                        'out_of_credit' until somebody resumes
+--   stated                                         limits per minute that the provider's headers state, by unit
 
 -- For the files behind this one.
 local forget_future, grow_share, places_left, trial_wait, trial_sent, is_probing, probe_sent, take_signal
@@ -108,6 +109,12 @@ local function resync(limits, remaining, age)
   local lowered = false
   if NOW - (state.silent_at or 0) < STALE_MS then
     remaining = {} -- told before Redis fell silent, and on its way since
+  end
+  for unit = 1, OUTPUT do
+    if limits[unit] then
+      state.stated = state.stated or {}
+      state.stated[unit] = limits[unit]
+    end
   end
   for _, bucket in ipairs(state.buckets) do
     local told, left = limits[bucket.unit], remaining[bucket.unit]
