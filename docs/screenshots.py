@@ -33,13 +33,13 @@ class Shot:
 
 SHOTS = (
     Shot(RUNNING, "/p/{project}/benchmarks/", follow="main table a"),
+    Shot("limits", "/p/{project}/limits/", wait_for=".js-plotly-plot"),  # while the run waits for its quota
     Shot("projects", "/"),
     Shot("overview", "/p/{project}/"),
     Shot("step", "/p/{project}/step/3/"),
     Shot("comparison", "/p/{project}/benchmarks/?state=done", follow="main table a"),
     Shot("traffic", "/p/{project}/traffic/", wait_for=".js-plotly-plot"),
     Shot("review", "/p/{project}/reviews/"),
-    Shot("limits", "/p/{project}/limits/"),
 )
 
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from readiness.checklist.catalogue.schema import FingerprintKey
 from readiness.checklist.models import Target
-from readiness.projects.models import OVERRIDABLE, Tier
+from readiness.projects.models import OVERRIDABLE, Tier, TierOverride
 from readiness.providers.models import Deployment
 from readiness.providers.queries import account_quota_of, prices_on, quota_of
 from readiness.providers.services import plain
@@ -49,11 +49,21 @@ def price_digest(deployment: Deployment, on: date) -> str:
     return digest_of(table.known, rates, [(above, str(rate)) for above, rate in table.long_inputs])
 
 
-def limits_digest(deployment: Deployment, tiers: Iterable[Tier]) -> str:
-    """L: the limits of the deployment and of its account, how the provider counts them, and every tier."""
+def limits_digest(
+    deployment: Deployment, tiers: Iterable[Tier], overrides: Iterable[TierOverride] = ()
+) -> str:
+    """L: the limits of the deployment and of its account, how the provider counts them, every tier, and what
+    the project's ``overrides`` make of them for everybody in it."""
     quota, account = quota_of(deployment), account_quota_of(deployment.account)
-    shares = {tier.slug: [_plain(getattr(tier, name)) for name in OVERRIDABLE] for tier in tiers}
-    return digest_of(asdict(quota), asdict(account) if account else None, shares)
+    shares = {tier.slug: _shares(tier) for tier in tiers}
+    own = {row.tier_id: _shares(row) for row in overrides}
+    known = (asdict(quota), asdict(account) if account else None, shares)
+    # Without overrides it is what it was before they counted, so that no evidence turns stale for nothing.
+    return digest_of(*known, own) if own else digest_of(*known)
+
+
+def _shares(row: Tier | TierOverride) -> list[object]:
+    return [_plain(getattr(row, name)) for name in OVERRIDABLE]
 
 
 def _plain(value: object) -> object:
@@ -61,12 +71,13 @@ def _plain(value: object) -> object:
     return str(plain(value)) if isinstance(value, Decimal) else value
 
 
-def fingerprint_of(target: Target, tiers: Iterable[Tier], on: date) -> dict[FingerprintKey, str]:
+def fingerprint_of(target: Target, on: date) -> dict[FingerprintKey, str]:
     """What the project would ship on a day; a key of which nothing is known is absent."""
     fingerprint: dict[FingerprintKey, str] = {}
     if target.deployment is not None:
         fingerprint["M"] = model_digest(target.deployment)
-        fingerprint["L"] = limits_digest(target.deployment, tiers)
+        overrides = TierOverride.objects.filter(project=target.project, end_user="")
+        fingerprint["L"] = limits_digest(target.deployment, Tier.objects.all(), overrides)
         fingerprint["$"] = price_digest(target.deployment, on)
     if target.prompt_version is not None:
         fingerprint["P"] = target.prompt_version.content_hash

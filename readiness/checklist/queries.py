@@ -17,7 +17,7 @@ from readiness.checklist.models import Attestation, Comment, Evidence, Target
 from readiness.checklist.rules import Judgement, Situation, judge
 from readiness.checklist.score import StepSummary, Summary, summarise
 from readiness.lib.money import usd
-from readiness.projects.models import Project, Tier
+from readiness.projects.models import Project
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +110,7 @@ def verdicts(project: Project, now: datetime) -> Checklist:
     """Every criterion judged on the newest evidence. The number of queries does not depend on the rows."""
     catalogue = current()
     target = target_of(project)
-    situation = _situation(project, fingerprint_of(target, Tier.objects.all(), now.date()), now)
+    situation = _situation(project, fingerprint_of(target, now.date()), now)
     evidence = {row.criterion: row for row in newest_evidence(project)}
     words = {row.criterion: row for row in _newest_attestations(project)}
     views = {

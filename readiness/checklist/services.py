@@ -15,7 +15,7 @@ from readiness.checklist.models import Attestation, Comment, Evidence, Target
 from readiness.checklist.queries import may_be_attested, newest_evidence, target_of
 from readiness.checklist.subjects import Subject
 from readiness.datasets.models import DatasetVersion
-from readiness.projects.models import Project, Tier
+from readiness.projects.models import Project
 from readiness.prompts.models import PromptVersion
 from readiness.providers.models import Deployment
 
@@ -87,7 +87,7 @@ def attest(*, actor: User, project: Project, criterion: Criterion, note: str, no
     if not may_be_attested(criterion):
         raise NotAttestableError(f"{criterion.id} is measured: a person's word does not stand for that.")
     days = criterion.max_age_days or ATTESTATION_DAYS
-    fingerprint = fingerprint_of(target_of(project), Tier.objects.all(), now.date())
+    fingerprint = fingerprint_of(target_of(project), now.date())
     return Attestation.objects.create(
         project=project,
         criterion=criterion.id,

@@ -10,7 +10,7 @@ from readiness.checklist.fingerprints import MODEL_FIELDS, fingerprint_of
 from readiness.checklist.models import Target
 from readiness.evaluations.models import Run
 from readiness.evaluations.queries import finished_runs
-from readiness.projects.models import Project, Tier
+from readiness.projects.models import Project
 from readiness.providers.models import Deployment
 
 _RUNS = 50
@@ -41,7 +41,7 @@ class Subject:
     @cached_property
     def fingerprint(self) -> dict[FingerprintKey, str]:
         """What would be shipped now."""
-        return fingerprint_of(self.target, Tier.objects.all(), self.now.date())
+        return fingerprint_of(self.target, self.now.date())
 
     def only(self, *keys: FingerprintKey) -> dict[FingerprintKey, str]:
         """The part of the current fingerprint that a measurement of right now rests on."""

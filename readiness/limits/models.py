@@ -23,6 +23,8 @@ class UpstreamSample(models.Model):
     """Whether nothing was sent: after a 429, while its circuit was open, or for want of money."""
     levels = models.JSONField(default=dict)
     """Bucket to the part of its limit that was left, 0 to 1; ``account rpm`` is one of the account above."""
+    stated = models.JSONField(default=dict, db_default={})
+    """Limits per minute that the provider's headers state, by unit: Redis may forget them."""
     waiting_by_tier = models.JSONField(default=dict)
     """Tier's slug to requests that waited, its overrides included; only tiers that had any."""
 

@@ -4,7 +4,7 @@ A tier, and each of its overrides, is a line in the queue; ``cap:`` fields are w
 lines. Money is in nano-dollars, waits are in milliseconds.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
 from django.db.models import Q
@@ -110,13 +110,29 @@ def cap_field(allowance: Allowance) -> str:
     return f"cap:{scope}"
 
 
-def caps_in_force(project: Project) -> frozenset[ScopeKind]:
+_IN_MONEY = Q(usd_per_day__isnull=False) | Q(usd_per_month__isnull=False)
+
+
+def caps_in_force(project: Project, keys: Collection[str] = ()) -> frozenset[ScopeKind]:
     """Which of site, project, API keys and end users have a cap in money on the project's calls.
 
-    A cap on one named end user leaves all others free, so only one on each of them counts. A cap on an API
-    key counts for the project that it was set for.
+    A cap on one named end user leaves all others free, so only one on each of them counts. API keys have
+    none as long as one of ``keys``, which the project is called with, has none; without any, a cap on a key
+    counts for the project that it was set for.
     """
-    in_money = Q(usd_per_day__isnull=False) | Q(usd_per_month__isnull=False)
     on_calls = Q(project=project) | Q(project=None, kind=AllowanceKind.ALL)
-    capped = Allowance.objects.filter(in_money, on_calls).exclude(~Q(subject=""), kind=AllowanceKind.END_USER)
-    return frozenset(cap_scope(allowance).kind for allowance in capped)
+    capped = Allowance.objects.filter(_IN_MONEY, on_calls).exclude(
+        ~Q(subject=""), kind=AllowanceKind.END_USER
+    )
+    found = {cap_scope(allowance).kind for allowance in capped}
+    if keys:
+        found.add(ScopeKind.API_KEY)
+    if uncapped_keys(keys):
+        found.remove(ScopeKind.API_KEY)
+    return frozenset(found)
+
+
+def uncapped_keys(keys: Collection[str]) -> list[str]:
+    """Those of these API keys that have no cap in money, whichever project it was set for."""
+    capped = Allowance.objects.filter(_IN_MONEY, kind=AllowanceKind.API_KEY)
+    return sorted(set(keys) - set(capped.values_list("subject", flat=True)))

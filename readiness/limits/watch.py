@@ -100,6 +100,7 @@ def sample_of(deployment: Deployment, state: UpstreamState, minute: datetime) ->
         share=state.share,
         paused=bool(state.pause_s or state.open_s or state.out_of_credit),
         levels=_levels("", state.buckets) | _levels("account ", state.account),
+        stated=dict(state.stated),
         waiting_by_tier=waiting,
     )
 

@@ -14,7 +14,8 @@ from readiness.operations.drills.base import Drill
 from readiness.operations.drills.catalogue import DRILLS
 from readiness.operations.drills.findings import Finding, Moment
 from readiness.operations.models import DrillReport, DrillState
-from readiness.projects.models import OVERRIDABLE, Project, Tier
+from readiness.projects.models import OVERRIDABLE, Project, Tier, TierOverride
+from readiness.telemetry.models import RequestRecord
 
 
 class Report:
@@ -111,16 +112,41 @@ def last_held(project: Project, name: str) -> Report | None:
     return Report(row) if row else None
 
 
-def tiers_now() -> list[Mapping[str, Any]]:
-    """The site's tiers as reports store them: plain columns by name, the heaviest first."""
-    columns = Tier.objects.order_by("-weight", "slug").values("slug", "name", *OVERRIDABLE)
-    stored: list[Mapping[str, Any]] = json.loads(json.dumps(list(columns), cls=DjangoJSONEncoder))
+def keys_since(project: Project, since: datetime) -> list[str]:
+    """Ids of the API keys that the project was called with: the drill of budgets knows none of them."""
+    called = RequestRecord.objects.filter(~Q(api_key=""), project=project, at__gte=since)
+    return list(called.order_by("api_key").values_list("api_key", flat=True).distinct())
+
+
+def tiers_now(project: Project | None = None) -> list[Mapping[str, Any]]:
+    """The tiers as reports store them: plain columns by name, the heaviest first.
+
+    For a project as they are for it: where an override of it says otherwise, that counts. Overrides for
+    single end users are left out, because a drill calls for none.
+    """
+    own = TierOverride.objects.filter(project=project, end_user="") if project else ()
+    overrides = {override.tier_id: override for override in own}
+    columns = [_columns(tier, overrides.get(tier.pk)) for tier in Tier.objects.order_by("slug")]
+    columns.sort(key=lambda tier: -tier["weight"])
+    stored: list[Mapping[str, Any]] = json.loads(json.dumps(columns, cls=DjangoJSONEncoder))
     return stored
 
 
-def is_of_today(report: Report) -> bool:
-    """Whether the tiers still share as they did when the drill was held; their names do not matter."""
-    return _without_names(report.row.tiers) == _without_names(tiers_now())
+def _columns(tier: Tier, override: TierOverride | None) -> dict[str, Any]:
+    own = {name: getattr(override, name, None) for name in OVERRIDABLE}
+    inherited = {name: getattr(tier, name) for name in OVERRIDABLE}
+    return {"slug": tier.slug, "name": tier.name, **inherited} | {
+        name: value for name, value in own.items() if value is not None
+    }
+
+
+def is_of_today(report: Report, project: Project | None = None) -> bool:
+    """Whether the tiers still share as they did when the drill was held; their names do not matter.
+
+    For ``project``, which one that was held for the whole site knew nothing of; else for its own.
+    """
+    tiers = tiers_now(project or report.row.project)
+    return _without_names(report.row.tiers) == _without_names(tiers)
 
 
 def _without_names(tiers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -88,11 +88,13 @@ def _end(report_id: int, state: DrillState, **values: Any) -> bool:
 
 def hold_drill(*, report_id: int) -> None:
     """Holds the drill and keeps what came of it. Does nothing for one that is not waiting."""
-    tiers, now = tiers_now(), timezone.now()
-    waiting = DrillReport.objects.filter(pk=report_id, state=DrillState.QUEUED)
+    waiting, now = DrillReport.objects.filter(pk=report_id, state=DrillState.QUEUED), timezone.now()
+    report = waiting.select_related("project").first()
+    if report is None:
+        return
+    tiers = tiers_now(report.project)
     if not waiting.update(state=DrillState.RUNNING, started_at=now, beat_at=now, tiers=tiers):
         return
-    report = DrillReport.objects.get(pk=report_id)
     try:
         _hold(report, tiers)
     except _StoppedError:

@@ -101,7 +101,7 @@ def _context(request: HttpRequest, slug: str, report_id: int) -> dict[str, Any]:
         "lost": report.row.is_lost(now),
         "elapsed_s": min(elapsed_s, expected_s),
         "left_s": max(0.0, expected_s - elapsed_s),
-        "of_today": is_of_today(report),
+        "of_today": is_of_today(report, project),
         "may_cancel": report.row.active and _may_cancel(request, project, report.row),
     }
 

@@ -123,7 +123,7 @@ class DrillReport(models.Model):
     """When the process that holds it was last heard."""
     finished_at = models.DateTimeField(null=True)
     tiers = models.JSONField(default=list, encoder=DjangoJSONEncoder)
-    """The site's tiers as they were copied for it: a list of columns."""
+    """The tiers as they were copied for it, with its project's overrides: a list of columns."""
     moments = models.JSONField(default=list)
     """The time line: ``findings.Moment`` rows."""
     findings = models.JSONField(default=list)

@@ -391,12 +391,72 @@ def test_limits_are_compared_with_what_the_provider_says_it_grants(project, redi
     assert configured.note == f"600 of {offered} RPM"
 
 
+@pytest.mark.parametrize(("days", "expected"), [(6, Status.FAIL), (8, Status.PASS)])
+def test_what_the_provider_said_outlives_redis(project, redis_server, days, expected):
+    target = make_target(project)
+    make_traffic(target)
+    make_sample(target.deployment, NOW - timedelta(days=days), stated={"requests": 600})
+    make_sample(target.deployment, NOW - timedelta(hours=1))
+
+    assert status(project, "R2") is expected
+
+
+def test_newer_word_of_the_provider_counts(project, redis_server):
+    target = make_target(project)
+    make_traffic(target)
+    make_sample(target.deployment, NOW - timedelta(hours=2), stated={"requests": 600})
+    make_sample(target.deployment, NOW - timedelta(hours=1), stated={"requests": 700})
+
+    assert status(project, "R2") is Status.PASS
+
+
+def test_smaller_limit_of_the_whole_account_is_compared(project, redis_server):
+    target = make_target(project, account=make_account(project, rpm=500))
+    make_traffic(target)
+    make_sample(target.deployment, NOW, stated={"requests": 600})
+
+    assert status(project, "R2") is Status.PASS
+
+
 @pytest.mark.parametrize("unit", ["tpm", "rpd", "itpm", "otpm", "tpd", "concurrency"])
 def test_any_limit_is_one(project, unit):
     target = make_target(project, deployment=make_deployment(make_account(project), rpm=None, **{unit: 9}))
     make_traffic(target)
 
     assert status(project, "R2") is Status.PASS
+
+
+def test_limit_of_the_whole_account_is_one(project):
+    account = make_account(project, rpm=9)
+    make_traffic(make_target(project, deployment=make_deployment(account, rpm=None)))
+
+    assert status(project, "R2") is Status.PASS
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ({"concurrency": 9}, Status.FAIL),
+        ({"tpm": 60_000}, Status.PASS),
+        ({"itpm": 9}, Status.FAIL),
+        ({"itpm": 9, "otpm": 9}, Status.PASS),
+    ],
+)
+def test_what_the_provider_says_it_limits_is_limited_here(project, redis_server, limits, expected):
+    deployment = make_deployment(make_account(project), rpm=None, **limits)
+    target = make_target(project, deployment=deployment)
+    make_traffic(target)
+    publish(redis_server, free={})
+    upstream = Upstream(redis_server, Quota(concurrency=9), name=f"d{target.deployment_id}")
+    upstream.configure()
+    upstream.settle(upstream.enqueue()["id"], word=ProviderWord(kind="ok", limits={"tokens": 90_000}))
+    judgement = _judged(project, "R2")
+
+    assert judgement.status is expected
+    (limited,) = (part.part for part in judgement.parts if part.rule.name == "limited")
+    assert limited is not None
+    told = "the provider grants 90,000 tokens a minute, and there is no limit on them here"
+    assert limited.note == (told if expected is Status.FAIL else "")
 
 
 def test_quota_is_not_measured_while_redis_does_not_answer(project, redis_gone):

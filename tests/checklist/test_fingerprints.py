@@ -6,7 +6,7 @@ import pytest
 
 from readiness.checklist.fingerprints import digest_of, fingerprint_of, limits_digest, model_digest
 from readiness.checklist.models import Target
-from readiness.projects.models import Tier
+from readiness.projects.models import Project, Tier, TierOverride
 from readiness.providers.models import PriceOverride
 from tests.builders import make_deployment
 from tests.checklist.builders import NOW
@@ -24,14 +24,14 @@ def test_digest_differs_for_other_values():
 
 
 def test_nothing_is_known_of_an_empty_target():
-    assert fingerprint_of(Target(), [], TODAY) == {}
+    assert fingerprint_of(Target(), TODAY) == {}
 
 
 @pytest.mark.django_db
 def test_target_gives_every_key_that_it_names(project):
     target = make_target(project, application_version="2.1")
 
-    assert set(fingerprint_of(target, Tier.objects.all(), TODAY)) == {"M", "P", "D", "L", "$", "V"}
+    assert set(fingerprint_of(target, TODAY)) == {"M", "P", "D", "L", "$", "V"}
 
 
 @pytest.mark.django_db
@@ -91,6 +91,26 @@ def test_limits_move_with_every_unit_and_how_it_is_counted(row, field, value):
 
 
 @pytest.mark.django_db
+def test_limits_move_with_the_projects_overrides(project):
+    target, tier = make_target(project), Tier.objects.create(slug="new", name="New")
+    other = Project.objects.create(name="Other", slug="other")
+
+    def limits():
+        return fingerprint_of(target, TODAY)["L"]
+
+    before = limits()
+    TierOverride.objects.create(tier=tier, project=other, weight=9)
+    TierOverride.objects.create(tier=tier, project=project, end_user="ada", weight=9)
+    assert limits() == before
+    own = TierOverride.objects.create(tier=tier, project=project, weight=9)
+    with_own = limits()
+    assert with_own != before
+    own.tokens_per_minute = 7
+    own.save()
+    assert limits() not in {before, with_own}
+
+
+@pytest.mark.django_db
 def test_price_moves_on_the_day_that_a_new_one_takes_effect(project):
     target = make_target(project)
     for unit in ("input_token", "output_token"):
@@ -103,6 +123,6 @@ def test_price_moves_on_the_day_that_a_new_one_takes_effect(project):
     )
 
     def price(day):
-        return fingerprint_of(target, [], day)["$"]
+        return fingerprint_of(target, day)["$"]
 
     assert price(TODAY) != price(tomorrow) == price(tomorrow + timedelta(days=9))

@@ -132,11 +132,13 @@ def test_sample_adds_up_the_lines_of_a_tier_and_gives_levels_as_parts() -> None:
     seen = state(
         buckets=(bucket("rpm", limit=60, level=-3), bucket("tpm", limit=60_000, level=45_000)),
         account=(bucket("rpm", limit=300, level=150),),
+        stated={"tokens": 60_000},
         lines=lines,
         pause_s=2.0,
     )
     sample = sample_of(Deployment(pk=7), seen, NOW)
 
+    assert sample.stated == {"tokens": 60_000}
     assert (sample.waiting, sample.waiting_by_tier) == (5, {"free": 5})
     assert sample.levels == {"rpm": 0.0, "tpm": 0.75, "account rpm": 0.5}
     assert (sample.oldest_ms, sample.paused) == (10_000, True)

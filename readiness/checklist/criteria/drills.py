@@ -1,10 +1,11 @@
 """Steps 5 and 6: what drills found out about overload, priority, budgets and lost processes.
 
-A drill is held on the site's tiers, so what it found counts under L for as long as they are as they were. It
-asks the simulated AI service, and its evidence is marked so.
+A drill is held on the site's tiers, or on what its project's overrides make of them, so what it found counts
+under L for as long as they are as they were. It asks the simulated AI service, and its evidence is marked so.
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import partial
 
 from django.urls import reverse
@@ -15,9 +16,13 @@ from readiness.checklist.measurements import Draft, Measurement
 from readiness.checklist.producers import produces
 from readiness.checklist.subjects import Subject
 from readiness.lib.scopes import ScopeKind
-from readiness.limits.policy import caps_in_force
-from readiness.operations.drill_queries import Report, is_of_today, last_held
+from readiness.limits.policy import caps_in_force, uncapped_keys
+from readiness.operations.drill_queries import Report, is_of_today, keys_since, last_held
 
+KEY_DAYS = 7
+"""A key that was not used for longer is taken for one that is gone."""
+
+_KEYS_NAMED = 3
 _CAPS = {
     ScopeKind.API_KEY: "API keys",
     ScopeKind.END_USER: "end users",
@@ -39,6 +44,7 @@ def overload(subject: Subject) -> Measurement | None:
         Part("overflow", report.value("overflow"), overflowing)
         if overflowing
         else Part("overflow", None, 0, note="everything fitted"),
+        _unmet(report, but=() if overflowing else ("overflowing", "overflow")),
     )
     return _measurement(subject, [report], parts, keys=("L", "V"))
 
@@ -49,7 +55,7 @@ def contention(subject: Subject) -> Measurement | None:
     report = last_held(subject.project, "contention")
     if report is None:
         return None
-    parts = tuple(Part(name, report.value(name)) for name in ("wait_ratio", "bottom_share"))
+    parts = (*(Part(name, report.value(name)) for name in ("wait_ratio", "bottom_share")), _unmet(report))
     return _measurement(subject, [report], parts, keys=("L",))
 
 
@@ -59,8 +65,7 @@ def spend_caps(subject: Subject) -> Measurement | None:
     over_cap, billing = (last_held(subject.project, name) for name in ("over-cap", "billing"))
     if over_cap is None:
         return None
-    in_force = caps_in_force(subject.project)
-    missing = [name for kind, name in _CAPS.items() if kind not in in_force]
+    missing = _uncapped(subject)
     parts = (
         Part("refused", over_cap.value("refused"), round(over_cap.value("over"))),
         Part("caps", len(_CAPS) - len(missing), note=f"none on {', '.join(missing)}" if missing else ""),
@@ -68,8 +73,23 @@ def spend_caps(subject: Subject) -> Measurement | None:
         Part("alert", None, note="the drill “Out of credit” was not held yet")
         if billing is None
         else Part("alert", float(billing.value("alert") > 0)),
+        _unmet(over_cap, billing),
     )
     return _measurement(subject, [report for report in (over_cap, billing) if report], parts, keys=("L",))
+
+
+def _uncapped(subject: Subject) -> list[str]:
+    """What has no budget in money, in words; of API keys those that were used lately."""
+    keys = keys_since(subject.project, subject.now - timedelta(days=KEY_DAYS))
+    in_force, without = caps_in_force(subject.project, keys), uncapped_keys(keys)
+    names = {**_CAPS, ScopeKind.API_KEY: _key_words(without)} if without else _CAPS
+    return [name for kind, name in names.items() if kind not in in_force]
+
+
+def _key_words(keys: Sequence[str]) -> str:
+    """``API keys k1, k2, k3 and 9 more``"""
+    more = f" and {len(keys) - _KEYS_NAMED} more" if len(keys) > _KEYS_NAMED else ""
+    return f"API key{'s' if len(keys) > 1 else ''} {', '.join(keys[:_KEYS_NAMED])}{more}"
 
 
 @produces("operations.lost_processes")
@@ -79,7 +99,19 @@ def lost_processes(subject: Subject) -> Measurement | None:
     if worker is None or provider is None:
         return None
     lost = worker.value("unrecorded") + worker.value("lost") + provider.value("lost")
-    return _measurement(subject, [worker, provider], (Part("lost", lost),), keys=())
+    return _measurement(subject, [worker, provider], (Part("lost", lost), _unmet(worker, provider)), keys=())
+
+
+def _unmet(*reports: Report | None, but: Sequence[str] = ()) -> Part:
+    """Expectations that the drills missed: a failed one proves nothing. ``but``: keys that are left out."""
+    missed = [
+        finding.label
+        for report in reports
+        if report
+        for finding in report.expectations
+        if not finding.met and finding.key not in but
+    ]
+    return Part("unmet", len(missed), note="; ".join(missed))
 
 
 def _measurement(
@@ -98,7 +130,7 @@ def _measurement(
 
 def _still_holds(subject: Subject, key: FingerprintKey, reports: Sequence[Report]) -> bool:
     if key == "L":
-        return all(is_of_today(report) for report in reports)
+        return all(is_of_today(report, subject.project) for report in reports)
     since = subject.target.version_since
     return since is None or all(since <= report.row.created_at for report in reports)
 

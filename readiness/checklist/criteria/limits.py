@@ -1,8 +1,10 @@
 """Step 6: whether our limits keep the provider from refusing, and whether trouble can be seen."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
+from typing import Final
 
 from django.urls import reverse
 
@@ -10,9 +12,10 @@ from readiness.checklist.evidence import Part
 from readiness.checklist.measurements import Draft, Measurement
 from readiness.checklist.producers import produces
 from readiness.checklist.subjects import Subject
-from readiness.limits.queries import samples_since, upstream_of, upstream_state
+from readiness.limits.queries import samples_since, stated_limits
 from readiness.limits.tickets import LimiterUnavailableError
 from readiness.providers.models import LIMITS, Deployment
+from readiness.providers.queries import account_quota_of
 from readiness.telemetry.queries import Signals, recorded_signals, upstream_429_count
 
 REFUSAL_DAYS = 7
@@ -21,49 +24,94 @@ SIGNAL_HOURS = 24
 _Offered = tuple[str, float, float]
 """A unit, our limit, and the provider's."""
 
+_LIMIT_ON: Final = {"requests": "rpm", "tokens": "tpm", "input_tokens": "itpm", "output_tokens": "otpm"}
+_COVERED_BY: Final = {
+    "requests": ({"rpm"},),
+    "tokens": ({"tpm"}, {"itpm", "otpm"}),
+    "input_tokens": ({"itpm"}, {"tpm"}),
+    "output_tokens": ({"otpm"}, {"tpm"}),
+}
+"""Which limits of ours keep one that a provider states per minute: all of any of these."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Quota:
+    """What is limited here, beside what the provider says that it grants."""
+
+    is_limited: bool
+    offered: Sequence[_Offered]
+    open: Sequence[str]
+    """What the provider limits and we do not, in words."""
+
 
 @produces("limits.provider_quota")
 def provider_quota(subject: Subject) -> Measurement | None:
     """R2: whether the deployment has limits, how they compare with what the provider says that it grants, and
     how often it refused all the same."""
     deployment = subject.deployment
-    if deployment is None or (offered := _offered(deployment)) is None:
+    since = subject.now - timedelta(days=REFUSAL_DAYS)
+    if deployment is None or (quota := _quota(deployment, since)) is None:
         return None
-    refused, attempts = upstream_429_count(
-        subject.project, deployment, subject.now - timedelta(days=REFUSAL_DAYS)
-    )
+    refused, attempts = upstream_429_count(subject.project, deployment, since)
     hour = subject.now.replace(minute=0, second=0, microsecond=0)
     return Measurement(
-        method="quota/2",
+        method="quota/3",
         # Every call adds an attempt: without a refusal, a row an hour tells it all.
         identity=(
             deployment.pk,
             sorted(subject.only("M", "L").items()),
             refused,
             attempts > 0,
-            offered,
+            quota.is_limited,
+            quota.offered,
+            quota.open,
             hour,
         ),
-        measure=partial(_measure_quota, subject, refused, attempts, offered),
+        measure=partial(_measure_quota, subject, refused, attempts, quota),
     )
 
 
-def _offered(deployment: Deployment) -> Sequence[_Offered] | None:
-    """For each limit that the provider tells its own word on; None while Redis is away."""
+def _quota(deployment: Deployment, since: datetime) -> _Quota | None:
+    """None while Redis is away. ``since``: how old the provider's word may be, where Redis has lost it."""
     try:
-        buckets = upstream_state(upstream_of(deployment.pk)).buckets
+        stated = sorted(stated_limits(deployment, since).items())
     except LimiterUnavailableError:
         return None
-    return [(bucket.unit, bucket.configured, bucket.offered) for bucket in buckets if bucket.offered]
+    ours = _limits_of(deployment)
+    return _Quota(
+        is_limited=bool(ours),
+        offered=[
+            (_LIMIT_ON[unit], ours[_LIMIT_ON[unit]], limit)
+            for unit, limit in stated
+            if _LIMIT_ON[unit] in ours
+        ],
+        open=[
+            _open_words(unit, limit)
+            for unit, limit in stated
+            if not any(needed <= ours.keys() for needed in _COVERED_BY[unit])
+        ],
+    )
 
 
-def _measure_quota(subject: Subject, refused: int, attempts: int, offered: Sequence[_Offered]) -> Draft:
+def _limits_of(deployment: Deployment) -> dict[str, int]:
+    """Its own limits and those of the whole account, the smaller where there are both."""
+    holders = (deployment, account_quota_of(deployment.account))
+    found = {name: [limit for of in holders if (limit := getattr(of, name, None))] for name in LIMITS}
+    return {name: min(limits) for name, limits in found.items() if limits}
+
+
+def _open_words(unit: str, limit: float) -> str:
+    what = unit.replace("_", " ")
+    return f"the provider grants {limit:,.0f} {what} a minute, and there is no limit on them here"
+
+
+def _measure_quota(subject: Subject, refused: int, attempts: int, quota: _Quota) -> Draft:
     deployment = subject.deployment
     assert deployment is not None
-    limited = any(getattr(deployment, unit) is not None for unit in LIMITS)
+    limited = Part("limited", int(quota.is_limited and not quota.open), note="; ".join(quota.open))
     share = Part("refused", refused / attempts, attempts) if attempts else _no_attempts()
     return Draft(
-        parts=(Part("limited", int(limited)), *_configured(offered), share),
+        parts=(limited, *_configured(quota.offered), share),
         measured_at=subject.now,
         fingerprint=subject.only("L", "M"),
         simulated=subject.simulated,

@@ -91,9 +91,13 @@ class RetryAfter(Drill):
                 lambda: stage.call(longest_wait_s=wait_s), per_second=per_second, seconds=pause_s
             )
             await load.finish(patience_s=15)
+        stage.expect("paused", "The pause was taken up", told)
+        self._judge(stage, load, ends_at)
+
+    def _judge(self, stage: Stage, load: Load, ends_at: float) -> None:
+        """``ends_at``: when the pause was over, by the event loop's clock."""
         early = [end for end in load.answered if end.sent < ends_at]
         expect_all_answered(stage, load)
-        stage.expect("paused", "The pause was taken up", told)
         stage.find("early", "Calls that were sent before the time", len(early), "calls", at_most=0)
         stage.find(
             "resumed",
@@ -246,21 +250,30 @@ class Halved(Drill):
     seconds = 75
     quota = {"tpm": 120_000}
 
+    @property
+    def _half_per_second(self) -> float:
+        """Calls that the halved quota lets through."""
+        return int(self.quota["tpm"]) / 2 / 60 / _TOKENS
+
     async def run(self, stage: Stage) -> None:
-        half_per_second, watch_s = self.quota["tpm"] / 2 / 60 / _TOKENS, stage.pick(50.0, 4.0)
+        watch_s = stage.pick(50.0, 4.0)
         async with stage.load() as load:
             await stage.drain(load)
             make = partial(stage.call, max_tokens=_TOKENS)
-            await load.steady(make, per_second=half_per_second * 2.5, seconds=stage.pick(5.0, 1.0))
+            await load.steady(make, per_second=self._half_per_second * 2.5, seconds=stage.pick(5.0, 1.0))
             await stage.model.change({"quota": {"tpm": self.quota["tpm"] // 2}})
             began = _clock()
             stage.note(f"The provider halves its quota to {self.quota['tpm'] // 2:,} tokens a minute.")
-            await load.steady(make, per_second=half_per_second * 1.2, seconds=watch_s)
+            await load.steady(make, per_second=self._half_per_second * 1.2, seconds=watch_s)
             await load.finish(patience_s=stage.pick(30.0, 12.0))
+        await self._judge(stage, load, began, watch_s)
+
+    async def _judge(self, stage: Stage, load: Load, began: float, watch_s: float) -> None:
+        """``began``: when the quota was halved, by the event loop's clock."""
         ledger = await stage.model.ledger()
         expect_nothing_lost(stage, load)
         stage.find("refusals", "429s from the provider", ledger["quota_429"], at_most=20)
         half_way = began + watch_s / 2
         sent = [end.sent for end in load.answered if half_way <= end.sent <= began + watch_s]
-        used = len(sent) / (watch_s / 2) / half_per_second
+        used = len(sent) / (watch_s / 2) / self._half_per_second
         stage.find("used", "Use of the halved quota in the second half of the drill", used, "%", at_least=0.9)

@@ -119,6 +119,10 @@ class Contention(Drill):
                     for number in range(callers)
                 )
             )
+        await self._judge(stage, load, top, bottom, ends_at=stage.began + began + lasts_s)
+
+    async def _judge(self, stage: Stage, load: Load, top: Tier, bottom: Tier, *, ends_at: float) -> None:
+        """``ends_at``: until when calls were made, by the event loop's clock."""
         expect_nothing_lost(stage, load)
         ledger = await stage.model.ledger()
         stage.find("refusals", "429s from the provider", ledger["quota_429"], at_most=0)
@@ -127,8 +131,13 @@ class Contention(Drill):
         stage.find("wait_bottom", f"p95 wait of {bottom.name}", last, "s")
         label = f"p95 wait of {top.name} as a share of that of {bottom.name}"
         stage.find("wait_ratio", label, first / last if last else 1.0, "%", at_most=0.5)
+        # Who is turned away does not wait, and nobody is served sooner for it.
+        made = sum(end.call.tier == top.slug for end in load.ends)
+        answered = sum(end.call.tier == top.slug for end in load.answered)
+        label = f"Calls of {top.name} that were answered"
+        stage.find("answered_top", label, answered / max(1, made), "%", at_least=0.5)
         # Calls that were still waiting when the time was over are no sample of what the tiers share.
-        sent = [end for end in load.answered if end.sent - stage.began <= began + lasts_s]
+        sent = [end for end in load.answered if end.sent <= ends_at]
         served = sum(end.call.tier == bottom.slug for end in sent) / max(1, len(sent))
         stage.find("bottom_share", f"Share of {bottom.name}", served, "%", at_least=0.05)
 
@@ -141,11 +150,12 @@ async def _call_again(stage: Stage, load: Load, tier: Tier, number: int, *, unti
 
 
 def _waits(ends: Iterable[End], tier: str) -> list[float]:
-    """Seconds in the queue of the tier's calls that queued at all, served or not."""
+    """Seconds in the queue of the tier's calls that queued at all, served or not, or that were lost in it."""
     return [
         end.queue_s if end.ending is Ending.ANSWERED else end.seconds
         for end in ends
-        if end.call.tier == tier and (end.ending is Ending.ANSWERED or end.reason == "timed_out")
+        if end.call.tier == tier
+        and (end.ending in (Ending.ANSWERED, Ending.LOST) or end.reason == "timed_out")
     ]
 
 
