@@ -136,7 +136,7 @@ def test_data_lives_in_volumes_and_redis_writes_every_change(services: dict[str,
 
 
 def test_replays_have_a_server_of_their_own(services: dict[str, Any]) -> None:
-    environment = services["worker-default"]["environment"]
+    environment = services["worker-benchmarks"]["environment"]
     hosts = {
         name: urlsplit(environment[name]).hostname for name in ("REDIS_URL", "READINESS_REPLAY_REDIS_URL")
     }

@@ -54,7 +54,7 @@ class Alert(models.Model):
     detail = models.TextField(blank=True)
     """Plain words on what happened and what to do."""
     link = models.CharField(max_length=500, blank=True)
-    """Path of the page where it is put right; empty where there is none."""
+    """Path of the page where it is put right; empty where there is none or each project has its own."""
     first_at = models.DateTimeField()
     last_at = models.DateTimeField()
     count = models.PositiveIntegerField(default=1)

@@ -7,7 +7,7 @@ from datetime import datetime
 from readiness.projects.models import Project
 from readiness.reviews.queries import waiting_count
 from readiness.telemetry.queries import Filters, Traffic, spend_nanos, traffic
-from readiness.telemetry.ranges import RANGES
+from readiness.telemetry.ranges import RANGES, month_start
 
 SPARK_WIDTH, SPARK_HEIGHT = 188, 26
 _MARGIN = 2.0
@@ -45,7 +45,7 @@ def day_figures(project: Project, now: datetime) -> DayFigures:
     """All of it from rollups, in a fixed number of queries."""
     return DayFigures(
         traffic=traffic(project, RANGES["24h"], Filters(), now),
-        spend_month_nanos=spend_nanos(project, now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)),
+        spend_month_nanos=spend_nanos(project, month_start(now)),
         reviews_waiting=waiting_count(project),
     )
 

@@ -75,7 +75,19 @@ def _seconds(spec: DeploymentSpec, sizes: Sequence[CallSize], times: int) -> flo
     """Time until the last call is admitted from full buckets: max of (need − capacity) ÷ rate."""
     # The charge of ``lib.tokens.openai_token_charge``, from sizes instead of texts.
     tokens = sum(max(size.max_tokens, size.input_tokens) for size in sizes) * times
-    needs = ((spec.quota.rpm, len(sizes) * times), (spec.quota.tpm, tokens))
+    taken = sum(size.input_tokens for size in sizes) * times
+    given = sum(size.max_tokens for size in sizes) * times / 2  # as the expected cost has it
+    quotas = [quota for quota in (spec.quota, spec.account_quota) if quota]
+    needs = [
+        (limit, need)
+        for quota in quotas
+        for limit, need in (
+            (quota.rpm, len(sizes) * times),
+            (quota.tpm, tokens),
+            (quota.itpm, taken),
+            (quota.otpm, given),
+        )
+    ]
     return _longest(max(0.0, need - limit) / (limit / 60) if limit else None for limit, need in needs)
 
 

@@ -35,6 +35,7 @@ from readiness.evaluations.services.cells import (
 )
 from readiness.evaluations.services.runs import fail_run, finish_if_complete, pause_run
 from readiness.inference.dispatch import Door, open_door
+from readiness.lib.formats import format_seconds
 from readiness.limits.tickets import LimiterUnavailableError, RefusedError
 from readiness.prompts.rendering import PromptError
 from readiness.providers.base import (
@@ -196,6 +197,10 @@ class _Shard:
             return
         if error.reason == "out_of_credit":
             await self._pause(str(error))
+        elif error.reason == "budget_exceeded":
+            # Asking again until a day or month is over would only fill the records with refusals.
+            left = format_seconds(error.retry_after_s)
+            await self._pause(f"{error} It begins anew in {left}: resume then, or have it raised.")
         await self._give_back(cell, error)
 
     async def _give_back(self, cell: Cell, error: Exception) -> None:

@@ -16,7 +16,7 @@ _SPENT_CREDIT = "out_of_credit:"
 
 
 def limits_page_of(project: Project | None) -> str:
-    """Path of the page that an alert leads to; '' for the whole site, which has none of its own."""
+    """Path of the page that an alert leads to; '' for the whole site: each project then shows its own."""
     return reverse("operations:limits", args=[project.slug]) if project else ""
 
 

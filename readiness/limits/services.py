@@ -76,7 +76,10 @@ def _ensure_reachable() -> None:
 
 
 def create_tier(*, actor: User, slug: str, values: Mapping[str, object]) -> Tier:
-    """Adds a tier; row, audit entry and publication together. Raises as ``update_tier`` does."""
+    """Adds a tier; row, audit entry and publication together.
+
+    Raises as ``update_tier`` does, and ``IntegrityError`` when there is one of this slug.
+    """
     _ensure_reachable()
     with transaction.atomic():
         tier = Tier.objects.create(slug=slug, **values)
@@ -121,7 +124,11 @@ def remove_override(*, actor: User, override: TierOverride) -> None:
 def set_allowance(
     *, actor: User, project: Project | None, kind: AllowanceKind, subject: str, values: Mapping[str, object]
 ) -> Allowance:
-    """Adds or changes what a subject may use. Raises as ``update_tier``."""
+    """Adds or changes what a subject may use.
+
+    Raises as ``update_tier``, and ``IntegrityError`` for an API key that has an allowance of another project:
+    that one belongs to others, who are not overruled by the way.
+    """
     _ensure_reachable()
     with transaction.atomic():
         allowance, created = Allowance.objects.select_for_update().get_or_create(

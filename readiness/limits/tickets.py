@@ -201,7 +201,7 @@ REFUSALS = {
     "too_large_for_cap": "This request asks for more tokens than may be used per minute here at all. "
     "Ask for fewer output tokens, or have the allowance raised.",
     "over_cap": "The requests or tokens allowed per minute are used up.",
-    "budget_exceeded": "The budget is used up.",
+    "budget_exceeded": "The money allowed for the day or month is used up.",
     "would_time_out": "The queue is too long to serve this request within its longest wait.",
     "timed_out": "The request waited as long as it may and was not served.",
     "abandoned": "The process that waited for this request stopped answering.",

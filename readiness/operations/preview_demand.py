@@ -8,6 +8,8 @@ from datetime import date, datetime, timedelta
 from statistics import median
 from typing import Any
 
+from django.db.models import QuerySet
+
 from readiness.lib.events import Outcome
 from readiness.limits.queries import upstream_of
 from readiness.limits.replay import Demand, Upstream
@@ -75,10 +77,8 @@ class _Use:
 
 def recorded_demand(subject: Subject, now: datetime) -> Demanded:
     """The newest requests of the last 24 hours, whatever became of them. Raises ``NoDemandError``."""
-    # Each attempt has a record; the last stands for the request, or an outage would look like more demand.
-    asked = RequestRecord.objects.filter(final=True, deployment__isnull=False)
-    recent = asked.filter(at__gt=now - LOOKS_BACK, at__lte=now)
-    records = list(recent.order_by("-at", "-id").values_list(*_COLUMNS, named=True)[:MOST_REQUESTS])
+    recent = recent_requests(now)
+    records = list(recent.values_list(*_COLUMNS, named=True)[:MOST_REQUESTS])
     if not records:
         raise NoDemandError(
             "No request was recorded in the last 24 hours, so there is nothing to replay. Let the app or a "
@@ -91,6 +91,13 @@ def recorded_demand(subject: Subject, now: datetime) -> Demanded:
         left_out=recent.count() - len(records) if len(records) == MOST_REQUESTS else 0,
         estimated=sum(record.outcome not in _SENT for record in records),
     )
+
+
+def recent_requests(now: datetime) -> QuerySet[RequestRecord]:
+    """Of all projects, the newest first."""
+    # Each attempt has a record; the last stands for the request, or an outage would look like more demand.
+    asked = RequestRecord.objects.filter(final=True, deployment__isnull=False)
+    return asked.filter(at__gt=now - LOOKS_BACK, at__lte=now).order_by("-at", "-id")
 
 
 class _Typical:

@@ -36,12 +36,12 @@ class Result:
         }
 
     @property
-    def first(self) -> datetime:
-        return datetime.fromtimestamp(self.first_ms / 1000, UTC)
-
-    @property
-    def last(self) -> datetime:
-        return datetime.fromtimestamp(self.last_ms / 1000, UTC)
+    def span(self) -> str:
+        """From when to when they asked, in words; empty where that was not kept."""
+        if not self.first_ms:
+            return ""
+        first, last = (datetime.fromtimestamp(at / 1000, UTC) for at in (self.first_ms, self.last_ms))
+        return f"{first:%-d %b %H:%M} to {last:%-d %b %H:%M} UTC"
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:

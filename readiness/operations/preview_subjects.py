@@ -62,7 +62,10 @@ class Subject:
         return LIMIT_FIELDS
 
     def row(self, *, locked: bool = False) -> Row:
-        """As it is saved; a fresh one without a key where it is not. Raises ``DoesNotExist`` for a tier."""
+        """As it is saved; a fresh one without a key where it is not. Raises ``DoesNotExist`` for a tier.
+
+        An API key has one allowance, whichever project it was set for: that one counts here.
+        """
         match self.kind:
             case SubjectKind.TIER:
                 tiers = Tier.objects.select_for_update() if locked else Tier.objects
@@ -76,8 +79,10 @@ class Subject:
                 }
                 return overrides.filter(**own).first() or TierOverride(**own)
         allowances = Allowance.objects.select_for_update(of=("self",)) if locked else Allowance.objects
-        named = {"project_id": self.project_id, "kind": self.allowance, "subject": self.whom}
-        return allowances.filter(**named).first() or Allowance(**named)
+        named: dict[str, Any] = {"kind": self.allowance, "subject": self.whom}
+        of_project = named | {"project_id": self.project_id}
+        saved = allowances.filter(**(named if self.allowance == AllowanceKind.API_KEY else of_project))
+        return saved.first() or Allowance(**of_project)
 
     def current(self, *, locked: bool = False) -> dict[str, Any]:
         """Column → value as it is saved; empty where nothing is."""

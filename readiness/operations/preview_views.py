@@ -80,10 +80,11 @@ def _address(preview: Preview) -> str:
     return reverse("operations:preview", args=[preview.pk])
 
 
-def _found(request: HttpRequest, preview_id: int) -> tuple[User, Preview]:
+def _found(request: HttpRequest, preview_id: int, *unread: str) -> tuple[User, Preview]:
+    """The person and the preview, without the columns that are ``unread`` and never its trace."""
     user = require_site_admin(request)
     # A trace is megabytes, and only the worker replays it.
-    previews = Preview.objects.select_related("created_by").defer("trace")
+    previews = Preview.objects.select_related("created_by").defer("trace", *unread)
     return user, get_object_or_404(previews, pk=preview_id)
 
 
@@ -101,7 +102,7 @@ def preview(request: HttpRequest, preview_id: int) -> HttpResponse:
 @require_safe
 def preview_progress(request: HttpRequest, preview_id: int) -> HttpResponse:
     """The part that changes. When the replay is over, htmx reloads the page with its figures."""
-    _, found = _found(request, preview_id)
+    _, found = _found(request, preview_id, "result")
     if not wants_fragment(request):
         return redirect("operations:preview", preview_id)
     response = render(request, "operations/_preview_progress.html", _context(found))
@@ -207,7 +208,7 @@ def put_preview_into_force(request: HttpRequest, preview_id: int) -> HttpRespons
         raise PermissionDenied("Only a preview that is done can be put into force.")
     try:
         done = put_into_force(
-            request, partial(save_preview, actor=user, preview=found), f"{found.label} is saved and in force."
+            request, partial(save_preview, actor=user, preview=found), "The change is saved and in force."
         )
     except ChangedMeanwhileError as error:
         messages.error(request, str(error))

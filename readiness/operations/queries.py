@@ -19,6 +19,9 @@ from readiness.projects.models import Project, Tier
 from readiness.providers.models import Deployment, ProviderAccount, ProviderKind
 from readiness.providers.queries import deployments_of
 
+MOST_LINES = 20
+"""Lines of one upstream that are shown for themselves. Each end user with an override has one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gauge:
@@ -166,15 +169,28 @@ def _full(
 
 
 def _lines(found: Iterable[LineState], project_id: int, tiers: Mapping[str, str]) -> list[TierLine]:
-    """Lines that wait or were served within two minutes; those of other projects as one for each tier."""
+    """Lines that wait or were served within two minutes; those of other projects as one for each tier.
+
+    Beyond ``MOST_LINES``, those where fewest wait, and of these such as got least, are one row at the end.
+    """
     together: dict[str, list[LineState]] = {}
     for line in found:
         if line.waiting or line.served:
             together.setdefault(line_name(line.name, project_id, tiers), []).append(line)
     weights = sum(line.weight for lines in together.values() for line in lines)
     served = sum(line.served for lines in together.values() for line in lines)
-    shown = [_line(name, lines, weights, served) for name, lines in together.items()]
-    return sorted(shown, key=lambda line: -line.promised)
+    ranked = sorted(together.items(), key=lambda named: _rank(named[1]))
+    shown = [_line(name, lines, weights, served) for name, lines in ranked[:MOST_LINES]]
+    shown.sort(key=lambda line: -line.promised)
+    if rest := ranked[MOST_LINES:]:
+        name = f"{len(rest):,} other{'s' if len(rest) > 1 else ''}"
+        shown.append(_line(name, [line for _, lines in rest for line in lines], weights, served))
+    return shown
+
+
+def _rank(lines: Sequence[LineState]) -> tuple[int, float]:
+    """Sorts by how many wait, then by what was got, the most first."""
+    return -sum(line.waiting for line in lines), -sum(line.served for line in lines)
 
 
 def _line(name: str, lines: Sequence[LineState], weights: int, served: float) -> TierLine:

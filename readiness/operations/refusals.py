@@ -208,7 +208,7 @@ def _when(reason: str, retry_after_s: float, ago_s: float) -> str:
         return "It may be sent again."
     left = retry_after_s - ago_s
     if left > 0:
-        return f"It fits again in {_duration(left)}."
+        return f"It fits again in {_duration(left)}, unless the limit is changed before."
     return f"It would have fitted {_duration(retry_after_s)} later."
 
 

@@ -3,9 +3,18 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
 
 from readiness.telemetry.models import Grain
 from readiness.telemetry.tallies import KEPT, SECONDS, window_start
+
+
+def month_start(now: datetime) -> datetime:
+    """Where the running month of budgets began."""
+    today = now.astimezone(ZoneInfo(settings.BUDGET_TIME_ZONE))
+    return today.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
 @dataclass(frozen=True, slots=True)

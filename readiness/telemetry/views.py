@@ -15,7 +15,7 @@ from readiness.projects.access import get_project
 from readiness.projects.models import Project
 from readiness.telemetry.charts import cost_chart, latency_chart, limits_chart
 from readiness.telemetry.queries import Filters, filter_choices, spend_nanos, traffic, usual_range
-from readiness.telemetry.ranges import RANGES
+from readiness.telemetry.ranges import RANGES, month_start
 
 PURPOSES = {
     Purpose.APP: "The app",
@@ -39,7 +39,7 @@ def _context(request: HttpRequest, project: Project) -> dict[str, Any]:
     chosen = RANGES.get(request.GET.get("range", "")) or usual_range(project, now)
     filters = _filters(request)
     shown = traffic(project, chosen, filters, now)
-    month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    month = month_start(now)
     return {
         "project": project,
         "section": "traffic",

@@ -60,6 +60,20 @@ def test_signed_out_person_is_led_to_the_sign_in_page(client):
     assert response.headers["Location"] == f"{reverse('accounts:login')}?next=/"
 
 
+@pytest.mark.parametrize(
+    ("came_from", "leads_to"),
+    [
+        ("http://testserver/p/handbook/limits/?a=1", "/p/handbook/limits/%3Fa%3D1"),
+        ("http://other/x", "/"),
+        ("", "/"),
+    ],
+)
+def test_button_of_an_ended_session_leads_back_to_its_page(client, came_from, leads_to):
+    button = reverse("operations:start_drill", args=["handbook", "storm"])
+    response = client.post(button, headers={"Referer": came_from})
+    assert response.headers["Location"] == f"{reverse('accounts:login')}?next={leads_to}"
+
+
 def test_fragment_of_an_ended_session_leads_the_whole_page_to_the_sign_in_page(client):
     headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/p/handbook/"}
     response = client.get(reverse("accounts:login"), headers=headers)

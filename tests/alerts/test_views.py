@@ -128,6 +128,23 @@ def test_alert_of_the_site_is_acknowledged_by_site_admins_only(as_user, alice, s
     assert alert.acknowledged_by == site_admin
 
 
+PUT_RIGHT = "Put it right</a>"
+
+
+def test_alert_of_the_site_is_put_right_on_the_limits_page_of_each_project(as_user, auditor, project):
+    make_alert()
+    client, limits = as_user(auditor), reverse("operations:limits", args=[project.slug])
+    assert f'<a class="button" href="{limits}">{PUT_RIGHT}' in client.get(url(project)).content.decode()
+    banner = client.get(reverse("projects:settings", args=[project.slug])).content.decode()
+    assert f'<a href="{limits}">{PUT_RIGHT}' in banner
+
+
+def test_alert_of_the_project_leads_to_no_page_that_it_does_not_name(as_user, auditor, project):
+    make_alert(project=project)
+    for address in (url(project), reverse("projects:settings", args=[project.slug])):
+        assert PUT_RIGHT not in as_user(auditor).get(address).content.decode()
+
+
 def test_alert_of_another_project_does_not_exist(as_user, alice, project):
     alert = make_alert(project=Project.objects.create(name="Other", slug="other"))
     assert as_user(alice).post(acknowledge_url(project, alert)).status_code == 404

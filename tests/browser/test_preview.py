@@ -59,6 +59,6 @@ def test_change_is_previewed_and_put_into_force(page, sign_in, site_admin, busy_
     assert problems == []
 
     page.get_by_role("button", name="Save and put into force").click()
-    page.get_by_text("Free is saved and in force.").wait_for()
+    page.get_by_text("The change is saved and in force.").wait_for()
     assert Tier.objects.get(slug="free").weight == 40
     assert Preview.objects.count() == 1

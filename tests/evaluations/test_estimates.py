@@ -1,5 +1,7 @@
 """Estimates against sums done by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from readiness.evaluations.estimates import CallSize, estimate_run, expected_nanos, judge_size, worst_nanos
@@ -56,6 +58,13 @@ def test_time_is_what_the_tightest_quota_needs_from_a_full_bucket():
     assert estimate(count=120, rpm=60).seconds == pytest.approx(60)
     assert estimate(count=120, rpm=60, tpm=6_000).seconds == pytest.approx(60)
     assert estimate(count=120, rpm=60, tpm=3_000).seconds == pytest.approx((120 * 100 - 3_000) / 50)
+
+
+def test_time_counts_input_and_output_apart_and_the_whole_account():
+    assert estimate(count=120, itpm=6_000).seconds == pytest.approx((120 * 100 - 6_000) / 100)
+    assert estimate(count=120, otpm=600).seconds == pytest.approx((120 * 25 - 600) / 10)
+    arm = replace(spec(rpm=1000), account_quota=Quota(rpm=60))
+    assert estimate_run(sizes=[SIZE] * 120, arms=[arm], judge=None, trials=1).seconds == pytest.approx(60)
 
 
 def test_time_is_unknown_without_a_quota_and_none_within_one():

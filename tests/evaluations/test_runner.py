@@ -5,7 +5,10 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import httpx
 import pytest
@@ -16,9 +19,13 @@ from readiness.evaluations.models import CellState, Run, RunState
 from readiness.evaluations.runner import BREAKER, SHARD_TIME, run_shard
 from readiness.evaluations.services.cells import LEASE, reap_run, store_answers
 from readiness.evaluations.services.runs import pause_run, resume_run, retry_failed
+from readiness.lib.events import UsageEvent
+from readiness.limits.services import publish_policy
+from readiness.projects.models import Allowance
 from readiness.providers.models import ProviderAccount
 from readiness.providers.registry import ClientPool
 from readiness.simulator.app import create_app
+from readiness.telemetry.services import write_events
 from tests.builders import make_account, make_deployment, make_prompt_version
 from tests.evaluations.support import (
     CALL_NANOS,
@@ -166,6 +173,19 @@ def test_no_credit_left_pauses_the_run_and_keeps_the_cell_to_be_done(project):
     run.refresh_from_db()
     assert (run.state, states(run)) == (RunState.PAUSED, ["pending"])
     assert "credit" in run.state_reason
+
+
+def test_a_spent_budget_pauses_the_run_and_says_when_it_begins_anew(project):
+    run = make_run(project, examples=3)
+    Allowance.objects.create(project=project, kind="all", usd_per_day=Decimal("0.01"))
+    publish_policy()
+    spent = UsageEvent(event_id="e", request_id="r", project_id=project.pk, outcome="ok", cost_nanos=10**9)
+    write_events([replace(spent, at_ms=round(time.time() * 1000))])
+    provider = Provider()
+    work(run, provider)
+    run.refresh_from_db()
+    assert (run.state, set(states(run)), provider.calls) == (RunState.PAUSED, {"pending"}, [])
+    assert "begins anew in" in run.state_reason
 
 
 def test_calls_that_are_turned_away_in_a_row_pause_the_run(project):

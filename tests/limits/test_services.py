@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 import redis
+from django.db import IntegrityError
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from readiness.accounts.models import AuditEntry, User
@@ -260,6 +261,19 @@ def test_allowance_is_audited(redis_server: redis.Redis, project: Project, alice
         ("allowance changed", [5, 6]),
         ("allowance removed", [6, None]),
     ]
+
+
+def test_allowance_of_a_key_overrules_none_of_another_project(
+    redis_server: redis.Redis, project: Project, site_admin: User
+) -> None:
+    other = Project.objects.create(name="Other", slug="other")
+    Allowance.objects.create(kind=AllowanceKind.API_KEY, subject="k1", project=other, requests_per_minute=5)
+    whom = {"project": project, "kind": AllowanceKind.API_KEY, "subject": "k1"}
+    with pytest.raises(IntegrityError):
+        services.set_allowance(actor=site_admin, **whom, values={"requests_per_minute": 9})
+
+    assert Allowance.objects.get().requests_per_minute == 5
+    assert not AuditEntry.objects.exists()
 
 
 def test_allowance_of_the_site_is_in_the_sites_log(redis_server: redis.Redis, site_admin: User) -> None:

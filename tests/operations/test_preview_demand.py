@@ -3,9 +3,15 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 
 from readiness.lib.events import Outcome
-from readiness.operations.preview_demand import NoDemandError, recorded_demand, traced_demand
+from readiness.operations.preview_demand import (
+    NoDemandError,
+    recent_requests,
+    recorded_demand,
+    traced_demand,
+)
 from readiness.operations.preview_subjects import Subject, SubjectKind
 from readiness.operations.preview_traces import Trace, TraceRow
 from readiness.projects.models import AllowanceKind, Project
@@ -34,6 +40,15 @@ def test_request_arrives_before_it_waited_and_was_answered(project: Project, dep
 
     assert request.at_ms == round(NOW.timestamp() * 1000) - 1_000
     assert (request.hold_ms, request.nanos, request.tokens) == (700, 500, 50)
+
+
+def test_newest_requests_are_read_from_their_index() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")
+
+    assert "record_newest" in recent_requests(NOW)[:10].explain()
 
 
 def test_limits_are_those_of_the_deployment_now(project: Project, deployment: Deployment) -> None:

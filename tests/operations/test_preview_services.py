@@ -23,7 +23,7 @@ from readiness.operations.preview_services import (
 )
 from readiness.operations.preview_subjects import Subject, SubjectKind, subject_of
 from readiness.operations.preview_traces import Trace, TraceRow
-from readiness.projects.models import Allowance, Project, Tier, TierOverride
+from readiness.projects.models import Allowance, AllowanceKind, Project, Tier, TierOverride
 from readiness.providers.models import Deployment
 from tests.builders import make_deployment
 from tests.operations.preview_support import record_rush
@@ -278,6 +278,21 @@ def test_saving_adds_a_new_allowance(site_admin: User) -> None:
     save_preview(actor=site_admin, preview=start(site_admin, subject, requests_per_minute=9))
 
     assert Allowance.objects.get().requests_per_minute == 9
+
+
+def test_saving_is_refused_when_the_key_got_an_allowance_of_another_project(
+    project: Project, site_admin: User
+) -> None:
+    subject = Subject(
+        kind=SubjectKind.ALLOWANCE, allowance=AllowanceKind.API_KEY, whom="k1", project_id=project.pk
+    )
+    preview = start(site_admin, subject, requests_per_minute=9)
+    other = Project.objects.create(name="Other", slug="other")
+    Allowance.objects.create(kind="api_key", subject="k1", project=other, requests_per_minute=5)
+
+    with pytest.raises(ChangedMeanwhileError):
+        save_preview(actor=site_admin, preview=preview)
+    assert Allowance.objects.get().requests_per_minute == 5
 
 
 def test_subject_finds_its_row_again(project: Project) -> None:

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 import django_rq
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
@@ -102,6 +104,20 @@ def test_button_starts_a_preview_and_saves_nothing(
     assert [list(job.args) for job in django_rq.get_queue(preview_jobs.QUEUE).jobs] == [[preview.pk]]
 
 
+def test_preview_goes_before_benchmarks_and_holds_up_no_housekeeping(
+    root: Client, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        django_rq.get_queue("benchmarks").enqueue(print, "a shard")
+        root.post(TIER, VALUES | {"preview": "1"})
+
+    assert [job.func_name for job in django_rq.get_queue("benchmarks").jobs] == [
+        "readiness.operations.preview_jobs.preview",
+        "builtins.print",
+    ]
+    assert not django_rq.get_queue("default").jobs
+
+
 def test_invalid_value_is_not_previewed(root: Client) -> None:
     response = root.post(TIER, VALUES | {"weight": "0", "preview": "1"})
 
@@ -160,6 +176,30 @@ def test_progress_reloads_the_page_at_the_end(root: Client, done: Preview) -> No
     response = root.get(url("preview_progress", done), headers={"HX-Request": "true"})
 
     assert response.headers["HX-Refresh"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("page", "columns"), [("preview", {"trace"}), ("preview_progress", {"trace", "result"})]
+)
+def test_page_leaves_large_columns_unread(
+    root: Client, preview: Preview, page: str, columns: set[str]
+) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        root.get(url(page, preview), headers={"HX-Request": "true"})
+
+    read = " ".join(query["sql"] for query in queries.captured_queries)
+    assert '"operations_preview"."label"' in read
+    assert not [name for name in columns if f'"operations_preview"."{name}"' in read]
+
+
+@pytest.mark.parametrize("state", [PreviewState.QUEUED, PreviewState.RUNNING])
+def test_progress_without_javascript_has_a_link_to_look_again(
+    root: Client, preview: Preview, state: PreviewState
+) -> None:
+    Preview.objects.update(state=state, beat_at=timezone.now())
+    page = root.get(url("preview", preview)).content.decode()
+
+    assert f'<noscript><a class="button" href="{url("preview", preview)}">Refresh</a></noscript>' in page
 
 
 def test_progress_is_a_part_of_the_page_only(root: Client, preview: Preview) -> None:
@@ -247,7 +287,18 @@ def test_page_says_from_when_to_when_the_requests_are(root: Client, done: Previe
     page = root.get(url("preview", done)).content.decode()
 
     assert last > first
-    assert f"of {first:%-d %b %H:%M} to {last:%-d %b %H:%M}" in page
+    span = f"{first:%-d %b %H:%M} to {last:%-d %b %H:%M} UTC"
+    assert f"40 requests of {span}" in page
+    assert f"replayed: {span}" in page
+
+
+def test_page_of_an_older_preview_names_no_span(root: Client, done: Preview) -> None:
+    kept = {name: value for name, value in (done.result or {}).items() if name not in ("first_ms", "last_ms")}
+    Preview.objects.update(result=kept)
+    page = root.get(url("preview", done)).content.decode()
+
+    assert "The last day's requests" in page
+    assert "replayed: " not in page
 
 
 def test_unfinished_preview_is_not_saved(root: Client, preview: Preview) -> None:

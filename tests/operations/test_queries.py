@@ -8,7 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from readiness.limits.queries import NO_REDIS
 from readiness.limits.services import publish_policy
-from readiness.operations.queries import limits_page
+from readiness.operations.queries import MOST_LINES, limits_page
 from readiness.projects.models import Project, Tier, TierOverride
 from readiness.providers.base import Quota
 from readiness.providers.models import Deployment, ProviderKind
@@ -77,6 +77,30 @@ def test_lines_of_other_projects_are_one(
         "Free, this project": (1, 1),
         "Free, another project": (2, 2),
     }
+
+
+def test_lines_of_many_end_users_are_bounded(
+    redis_server: redis.Redis, project: Project, deployment: Deployment
+) -> None:
+    tier, _ = Tier.objects.update_or_create(slug="free", defaults={"name": "Free", "weight": 1})
+    users = [f"user {number:02}" for number in range(MOST_LINES + 3)]
+    for user in users:
+        TierOverride.objects.create(tier=tier, project=project, end_user=user, weight=2)
+    publish_policy()
+    upstream = Upstream(redis_server, Quota(rpm=600, concurrency=1), name=f"d{deployment.pk}")
+    upstream.follow_server()
+    upstream.enqueue(tier="free")
+    for number, user in enumerate([*users, *users[2:]]):
+        upstream.enqueue(tier="free", project_id=project.pk, end_user=user, tenant=f"{number}")
+    (panel,) = limits_page(project).panels
+    *shown, others = panel.lines
+
+    # The two who wait once, and Free, which waits no more.
+    assert {line.name for line in shown} < {f"Free, {user}" for user in users[2:]}
+    assert [line.waiting for line in shown] == [2] * MOST_LINES
+    assert (others.name, others.waiting, others.tenants) == ("4 others", 4, 4)
+    assert sum(line.promised for line in panel.lines) == pytest.approx(1)
+    assert sum(line.got or 0 for line in panel.lines) == pytest.approx(1)
 
 
 def test_nothing_got_is_not_a_share_of_zero(

@@ -177,7 +177,7 @@ def test_every_reason_is_explained() -> None:
 
 def test_what_does_not_fit_yet_says_in_how_long_it_will() -> None:
     assert explained("budget_exceeded", "site day", retry_after_s=7200, ago_s=3600).endswith(
-        "It fits again in 1 h."
+        "It fits again in 1 h, unless the limit is changed before."
     )
 
 

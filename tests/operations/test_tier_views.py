@@ -12,6 +12,7 @@ from django.urls import reverse
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from readiness.accounts.models import AuditEntry, User
+from readiness.operations.forms import NewTierForm
 from readiness.operations.tier_views import OVERRIDES_PAGE
 from readiness.projects.models import Project, Tier, TierOverride
 from tests.limits.published import published
@@ -180,6 +181,21 @@ def test_new_tier_is_saved(redis_server: redis.Redis, as_user: AsUser, site_admi
     as_user(site_admin).post(reverse("operations:new_tier"), VALUES | {"slug": "basic"})
 
     assert Tier.objects.get(slug="basic").weight == 7
+
+
+def test_tier_that_somebody_added_a_moment_ago_is_told_in_words(
+    redis_server: redis.Redis,
+    as_user: AsUser,
+    site_admin: User,
+    basic: Tier,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The form looked before that.
+    monkeypatch.setattr(NewTierForm, "clean_slug", lambda form: form.cleaned_data["slug"])
+    answer = as_user(site_admin).post(reverse("operations:new_tier"), VALUES | {"slug": "basic"})
+
+    assert "Somebody set this meanwhile" in answer.text
+    assert Tier.objects.get(slug="basic").weight == basic.weight
 
 
 def test_form_says_that_nothing_was_changed_without_redis(

@@ -15,6 +15,7 @@ from pytest_django import DjangoAssertNumQueries
 from readiness.accounts.models import User
 from readiness.lib.formats import SPACE
 from readiness.limits.tickets import ProviderWord
+from readiness.operations.drill_services import start_drill
 from readiness.projects.models import Project, Tier
 from readiness.providers.base import Quota
 from readiness.providers.models import Deployment
@@ -174,6 +175,15 @@ def test_page_says_what_the_provider_says_of_the_quota(
     assert "the provider says 60,000, configured are 90,000" in text
     assert "Whole account" in text
     assert "300 of 300 left" in text
+
+
+def test_drill_in_progress_has_a_link_to_look_again_without_javascript(
+    redis_server: redis.Redis, as_user: AsUser, bob: User, project: Project
+) -> None:
+    drill = start_drill(name="storm", project=project, actor=None, now=timezone.now())
+    url = reverse("operations:drill", args=["handbook", drill.pk])
+
+    assert f'<noscript><a class="button" href="{url}">Refresh</a></noscript>' in as_user(bob).get(url).text
 
 
 def test_page_explains_what_was_refused(

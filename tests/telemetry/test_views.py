@@ -1,6 +1,6 @@
 import json
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -51,6 +51,16 @@ def test_page_shows_totals_and_three_figures(as_user, auditor, project, deployme
     assert set(figures(page)) == {"cost", "latency", "limits"}
     assert "$0.0042" in page
     assert "1 absorbed by the queue" in page
+
+
+def test_month_begins_where_the_budgets_month_does(
+    as_user, auditor, project, deployment, settings, monkeypatch
+):
+    settings.BUDGET_TIME_ZONE = "America/Los_Angeles"
+    december_of_utc = datetime(2026, 12, 1, 2, tzinfo=UTC)
+    monkeypatch.setattr(timezone, "now", lambda: december_of_utc)
+    record(project, deployment, 3 * 60)
+    assert as_user(auditor).get(url(project)).context["spend_month"] == 2_100_000
 
 
 def test_figures_have_units_on_their_axes(as_user, auditor, project, deployment):

@@ -58,6 +58,7 @@ class DeploymentForm(LimitsForm):
     )
     parameters = forms.JSONField(
         required=False,
+        initial=dict,
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
         help_text=(
             'Sent with every call, as JSON: {"temperature": 0}. A prompt version\'s own win. Two switches '

@@ -104,7 +104,8 @@ async def test_client_without_a_limiter_fails_the_drills() -> None:
         Halved: ("refusals",),
     }
     for drill, keys in drills.items():
-        stage = await rehearse(drill(), open_door=no_limiter)  # alone: such clients take all the time there is
+        # One after the other: such clients take all the time there is.
+        stage = await rehearse(drill(), open_door=no_limiter)
         assert len(unmet(stage, *keys)) == len(keys), drill.name
 
 
