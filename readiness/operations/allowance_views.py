@@ -16,7 +16,7 @@ from readiness.lib.web import asked_text, see_other
 from readiness.limits import services
 from readiness.operations.allowance_forms import AllowanceForm, NewAllowanceForm, NewSiteAllowanceForm
 from readiness.operations.changes import put_into_force
-from readiness.operations.preview_views import begin_preview, wants_preview
+from readiness.operations.preview_views import begin_preview, previewed, wants_preview
 from readiness.operations.spent import spent_already
 from readiness.projects.access import current_user, get_project, require_site_admin
 from readiness.projects.models import Allowance, AllowanceKind, Project, Role
@@ -87,6 +87,8 @@ def allowance(request: HttpRequest, allowance_id: int, slug: str | None = None) 
     desk = _Desk.of(request, slug)
     found = desk.allowance(allowance_id)
     form = AllowanceForm(request.POST or None, row=found)
+    if desk.project is None:
+        form.initial.update(previewed(request, found))
     if request.method == "POST" and form.is_valid():
         if wants_preview(request):
             return begin_preview(request, found, form.values())

@@ -18,7 +18,7 @@ from redis import RedisError
 from readiness.accounts.models import User
 from readiness.lib.formats import column_words
 from readiness.lib.plots import PLOTLY_STYLES
-from readiness.lib.web import see_other, vary_on_htmx, wants_fragment
+from readiness.lib.web import row_id, see_other, vary_on_htmx, wants_fragment
 from readiness.limits.queries import upstream_of
 from readiness.operations.changes import put_into_force
 from readiness.operations.models import Preview, PreviewState
@@ -57,6 +57,15 @@ def wants_preview(request: HttpRequest) -> bool:
 def begin_preview(request: HttpRequest, row: Row, values: Mapping[str, Any]) -> HttpResponse:
     """Replays what was typed without saving it. Raises PermissionDenied."""
     return _begin(request, require_site_admin(request), subject_of(row), values)
+
+
+def previewed(request: HttpRequest, row: Row) -> dict[str, Any]:
+    """What was typed for the row when the preview was made that the address names; empty without one."""
+    asked = row_id(request.GET.get("preview", "")) or 0
+    found = Preview.objects.filter(pk=asked).only("subject", "after").first()
+    if found is None or found.subject != subject_of(row).to_json():
+        return {}
+    return subject_of(row).read(found.after)
 
 
 def _begin(

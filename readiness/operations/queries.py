@@ -15,7 +15,7 @@ from readiness.limits.queries import (
 )
 from readiness.limits.tickets import LimiterUnavailableError
 from readiness.operations.words import UNITS, bucket_note, line_name, state_sentences, window_words
-from readiness.projects.models import Project, Tier
+from readiness.projects.models import Project, Tier, TierOverride
 from readiness.providers.models import Deployment, ProviderAccount, ProviderKind
 from readiness.providers.queries import deployments_of
 
@@ -96,6 +96,11 @@ def limits_page(project: Project) -> LimitsPage:
         return LimitsPage(panels=panels, tiers=tiers, trouble=NO_REDIS)
     panels = [_panel(d, states[upstream_of(d.pk)], project, names) for d in deployments]
     return LimitsPage(panels=panels, tiers=tiers, trouble="")
+
+
+def own_overrides(project: Project) -> Sequence[TierOverride]:
+    """What the whole project gets otherwise than the tiers give."""
+    return list(TierOverride.objects.filter(project=project, end_user=""))
 
 
 def callable_deployments(project: Project) -> Sequence[Deployment]:

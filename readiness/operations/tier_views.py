@@ -14,7 +14,7 @@ from readiness.lib.web import asked_text, see_other
 from readiness.limits import services
 from readiness.operations.changes import put_into_force
 from readiness.operations.forms import NewOverrideForm, NewTierForm, OverrideForm, TierForm
-from readiness.operations.preview_views import begin_preview, wants_preview
+from readiness.operations.preview_views import begin_preview, previewed, wants_preview
 from readiness.projects.access import require_site_admin
 from readiness.projects.models import Tier, TierOverride
 from readiness.projects.queries import overrides_of
@@ -43,6 +43,7 @@ def tier(request: HttpRequest, tier_slug: str) -> HttpResponse:
     user = require_site_admin(request)
     found = get_object_or_404(Tier, slug=tier_slug)
     form = TierForm(request.POST or None, row=found)
+    form.initial.update(previewed(request, found))
     if request.method == "POST" and form.is_valid():
         if wants_preview(request):
             return begin_preview(request, found, form.values())
@@ -91,6 +92,7 @@ def override(request: HttpRequest, tier_slug: str, override_id: int) -> HttpResp
     user = require_site_admin(request)
     found = _override_or_404(tier_slug, override_id)
     form = OverrideForm(request.POST or None, row=found)
+    form.initial.update(previewed(request, found))
     if request.method == "POST" and form.is_valid():
         if wants_preview(request):
             return begin_preview(request, found, form.values())

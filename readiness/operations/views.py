@@ -16,7 +16,7 @@ from readiness.limits import upstreams
 from readiness.limits.tickets import LimiterUnavailableError
 from readiness.operations.charts import time_line_chart, waits_chart
 from readiness.operations.history import SPANS, time_line
-from readiness.operations.queries import limits_page
+from readiness.operations.queries import limits_page, own_overrides
 from readiness.operations.refusals import refusals
 from readiness.operations.waits import orphans, waits
 from readiness.projects.access import current_user, get_project, require_site_admin
@@ -29,9 +29,13 @@ from readiness.providers.queries import deployments_of
 @csp_update(PLOTLY_STYLES)  # type: ignore[arg-type]  # annotated for views without URL arguments
 def limits(request: HttpRequest, slug: str) -> HttpResponse:
     """Buckets and queues of the project's deployments, what was refused, and the tiers."""
-    context, now = _limits_context(request, slug), timezone.now()
-    found = refusals(context["project"], context["page"].tier_names, now)
-    return render(request, "operations/limits.html", context | {"refusals": found})
+    context = _limits_context(request, slug)
+    project = context["project"]
+    context |= {
+        "refusals": refusals(project, context["page"].tier_names, timezone.now()),
+        "overrides": own_overrides(project),
+    }
+    return render(request, "operations/limits.html", context)
 
 
 @require_safe

@@ -118,6 +118,18 @@ def test_preview_goes_before_benchmarks_and_holds_up_no_housekeeping(
     assert not django_rq.get_queue("default").jobs
 
 
+def test_edit_again_shows_what_was_previewed(root: Client, preview: Preview) -> None:
+    page = root.get(url("preview", preview)).content.decode()
+    address = f"{TIER}?preview={preview.pk}"
+    assert f'href="{address}"' in page
+
+    assert root.get(address).context["form"]["weight"].value() == 9
+    assert root.get(TIER).context["form"]["weight"].value() == 1
+    assert root.get(f"{TIER}?preview=x").context["form"]["weight"].value() == 1
+    Preview.objects.update(subject={**preview.subject, "tier": "pro"})
+    assert root.get(address).context["form"]["weight"].value() == 1
+
+
 def test_invalid_value_is_not_previewed(root: Client) -> None:
     response = root.post(TIER, VALUES | {"weight": "0", "preview": "1"})
 

@@ -16,7 +16,7 @@ from readiness.accounts.models import User
 from readiness.lib.formats import SPACE
 from readiness.limits.tickets import ProviderWord
 from readiness.operations.drill_services import start_drill
-from readiness.projects.models import Project, Tier
+from readiness.projects.models import Project, Tier, TierOverride
 from readiness.providers.base import Quota
 from readiness.providers.models import Deployment
 from readiness.telemetry.models import Grain, RequestRecord, Rollup
@@ -109,6 +109,32 @@ def test_parts_that_change_are_parts_of_the_page(
     assert f'hx-select-oob="#trouble,#live-{deployment.pk}"' in page
     assert f'id="live-{deployment.pk}"' in part
     assert 'id="trouble"' in fragment
+
+
+def test_page_says_at_its_top_that_calls_were_refused(
+    redis_server: redis.Redis, as_user: AsUser, bob: User, deployment: Deployment
+) -> None:
+    client = as_user(bob)
+    assert "refused by our limits within a day: " not in client.get(PAGE).text
+    for _ in range(2):
+        write_refusal(deployment, refused_by="project:1 rpm")
+
+    assert "2 requests of this project were refused by our limits within a day: " in client.get(PAGE).text
+
+
+def test_tiers_are_shown_with_what_the_project_gets_otherwise(
+    redis_server: redis.Redis, as_user: AsUser, bob: User, project: Project, basic: Tier
+) -> None:
+    other = Project.objects.create(name="Other", slug="other")
+    TierOverride.objects.create(tier=basic, project=other, weight=77)
+    TierOverride.objects.create(tier=basic, project=project, end_user="eve", weight=78)
+    TierOverride.objects.create(tier=basic, project=project, requests_per_minute=300)
+    text = as_user(bob).get(PAGE).text
+
+    assert "Basic, this project" in text
+    assert "300 requests per minute" in text
+    assert "77" not in text
+    assert "78" not in text
 
 
 def test_page_without_deployments_says_how_to_get_one(
