@@ -10,13 +10,7 @@ from readiness.lib.scopes import Scope, ScopeKind
 from readiness.limits.replay_figures import Figures, GroupFigures, QuotaUse
 from readiness.limits.tickets import REFUSALS
 from readiness.operations.preview_results import Result
-from readiness.operations.words import UNITS
-
-_LIMIT_WORDS = {unit: words.lower() for unit, words in UNITS.items()} | {
-    "day": "budget of the day",
-    "month": "budget of the month",
-    "share": "share of the quota",
-}
+from readiness.operations.words import LIMITS, UNITS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +33,11 @@ class Names:
         return name or "no tier"
 
     def limit(self, limit: str) -> str:
-        """``project:12 day`` as “Handbook: budget of the day”; empty for what names no limit."""
+        """``project:12 day`` as “Handbook: day's budget”; empty for what names no limit."""
         whose, _, unit = limit.rpartition(" ")
-        if unit not in _LIMIT_WORDS:
+        if unit not in LIMITS:
             return ""
-        return f"{self._whose(whose)}: {_LIMIT_WORDS[unit]}"
+        return f"{self._whose(whose)}: {LIMITS[unit]}"
 
     def _whose(self, text: str) -> str:
         try:

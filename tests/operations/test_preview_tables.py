@@ -83,11 +83,11 @@ def test_refusals_are_paired_by_tier_and_reason() -> None:
 @pytest.mark.parametrize(
     ("limit", "words"),
     [
-        ("site month", "the whole site: budget of the month"),
+        ("site month", "the whole site: month's budget"),
         ("project:9 tpm", "project 9: tokens per minute"),
-        ("key:k1 day", "API key k1: budget of the day"),
+        ("key:k1 day", "API key k1: day's budget"),
         ("user:3:a%20b rpm", "“a b” of Handbook: requests per minute"),
-        ("tier:pro share", "Pro: share of the quota"),
+        ("tier:pro share", "Pro: largest share of the quota"),
         ("tier:pro/3/ada rpm", "Pro for Handbook, “ada”: requests per minute"),
         ("provider tpm", "provider: tokens per minute"),
         ("queue", ""),
