@@ -49,6 +49,6 @@ def test_queue_follows_a_changed_tier(page, sign_in, site_admin, project, waitin
     page.goto(reverse("operations:limits", args=[project.slug]))
     page.locator("#live").get_by_text("Queue", exact=True).wait_for(state="detached")
     page.goto(reverse("benchmarks:run", args=[project.slug, waiting_run.id]))
-    page.get_by_text("Done", exact=True).first.wait_for()
+    page.locator(".status", has_text="Done").wait_for(timeout=60_000)
     waiting_run.refresh_from_db()
     assert waiting_run.state == RunState.DONE
