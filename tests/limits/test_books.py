@@ -55,6 +55,8 @@ class Call:
     nanos: int
     tokens: int
     state: str = ""
+    capped: bool = False
+    """It was granted while a cap on its tenant's calls in flight was in force; such a cap counts no others."""
 
 
 class Books(RuleBasedStateMachine):
@@ -93,10 +95,11 @@ class Books(RuleBasedStateMachine):
             return
         call.state = status
         if status == "granted" and call.tier == "job" and self.job_cap:
-            assert self.held("job", call.tenant) <= self.job_cap
+            call.capped = True
+            assert self.capped_in_flight(call.tenant) <= self.job_cap
 
-    def held(self, tier: str, tenant: str) -> int:
-        return sum((call.tier, call.tenant, call.state) == (tier, tenant, "granted") for call in self.all())
+    def capped_in_flight(self, tenant: str) -> int:
+        return sum(call.capped and (call.tenant, call.state) == (tenant, "granted") for call in self.all())
 
     def all(self) -> list[Call]:
         return list(self.calls.values())

@@ -337,6 +337,18 @@ def test_refund_of_a_window_that_is_gone_is_nothing(client: redis.Redis, kind: W
     assert upstream.level("otpm") == 600
 
 
+def test_refund_of_what_a_newer_limit_was_not_charged_is_nothing(client: redis.Redis) -> None:
+    upstream = Upstream(client, Quota())
+    upstream.enqueue("before", cost=output(600))
+    upstream.configure(anthropic(WindowKind.SLIDING))
+    upstream.now += 2_000
+    upstream.enqueue("after", cost=output(400))
+    upstream.settle("before", cost=output(100))
+
+    assert upstream.level("otpm") == 600
+    assert client.ttl("limits:{d1}:slots:otpm") != -1
+
+
 def test_refund_never_fills_a_continuous_bucket_beyond_its_limit(client: redis.Redis) -> None:
     upstream = Upstream(client, anthropic(WindowKind.CONTINUOUS))
     upstream.enqueue("one", cost=output(600))

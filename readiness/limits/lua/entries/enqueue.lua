@@ -115,10 +115,14 @@ end
 local BURST_MS = 1000 -- what came within less may be all that comes
 
 -- What a line is expected to bring: quota-seconds in a second, and for how many seconds. What has gone on for a while is
--- expected to go on for as long again; a stream that has fallen silent brings less with every second.
+-- expected to go on for as long again, but to bring no more than it has brought (lately it may have come faster); a stream
+-- that has fallen silent brings less with every second.
 local function brought_by(line)
-  local lasts = (NOW - (line.began or NOW) - BURST_MS) / 1000
-  if not line.gap or lasts <= 0 then
+  if not (line.gap and line.arrived) then
+    return 0, 0
+  end
+  local lasts = (math.min(NOW - line.began, line.arrived * line.gap) - BURST_MS) / 1000
+  if lasts <= 0 then
     return 0, 0
   end
   local size = line.waiting > 0 and line.backlog / line.waiting or line.typical

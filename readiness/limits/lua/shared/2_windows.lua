@@ -211,8 +211,12 @@ function correct(bucket, change, granted_at, jitter, share)
       change = math.max(change, -bucket.amount)
       bucket.amount, bucket.used = bucket.amount + change, bucket.used + change
     elseif slot >= bucket.first then
-      redis.call('HINCRBYFLOAT', slots_key(bucket), slot, change)
-      bucket.used = math.max(bucket.amount, bucket.used + change)
+      -- No more than was charged: the limit may be newer than the grant.
+      change = math.max(change, -(tonumber(redis.call('HGET', slots_key(bucket), slot) or '') or 0))
+      if change < 0 then
+        redis.call('HINCRBYFLOAT', slots_key(bucket), slot, change)
+        bucket.used = math.max(bucket.amount, bucket.used + change)
+      end
     end
   end
 end

@@ -39,14 +39,18 @@ local function known_line(name)
   return line
 end
 
--- came, gap, began: when the line's limits let a request through last, the mean time between those (ms), and since when
--- they follow each other like that. Nothing is known of the gap before the second.
+-- came, gap, began, arrived: when the line's limits let a request through last, the mean time between those (ms), since when
+-- they follow each other like that, and how many did. Nothing is known of the gap before the second.
 local function note_arrival(line)
   local gap = line.came and NOW - line.came
   if not gap or line.gap and gap > math.max(1000, 10 * line.gap) then
-    line.began, line.gap = NOW, nil
+    line.began, line.arrived, line.gap = NOW, 1, nil
   else
     line.gap = line.gap and line.gap + 0.1 * (gap - line.gap) or gap
+    line.arrived = (line.arrived or 0) + 1 -- an earlier version did not count
+    if 4 * line.gap * line.arrived < NOW - line.began then
+      line.began, line.arrived = NOW, 1 -- a burst of who came now and then
+    end
   end
   line.came = NOW
 end
