@@ -23,17 +23,22 @@ RUNNING = "run"
 
 @dataclass(frozen=True)
 class Shot:
-    """One page. ``{project}`` in the path is the demo's slug; ``wait_for`` must be visible first."""
+    """One page. ``{project}`` in the path is the demo's slug; ``wait_for`` must be visible first.
+
+    What ``focus`` selects, if anything, comes to the top of the window.
+    """
 
     name: str
     path: str
     follow: str = ""
     wait_for: str = "main h1"
+    focus: str = ""
 
 
 SHOTS = (
     Shot(RUNNING, "/p/{project}/benchmarks/", follow="main table a"),
-    Shot("limits", "/p/{project}/limits/", wait_for=".js-plotly-plot"),  # while the run waits for its quota
+    # While the run waits for its quota.
+    Shot("limits", "/p/{project}/limits/", wait_for=".js-plotly-plot", focus=".panel:has(.status.running)"),
     Shot("projects", "/"),
     Shot("overview", "/p/{project}/"),
     Shot("step", "/p/{project}/step/3/"),
@@ -100,6 +105,8 @@ def take(browser: Browser, look: Look, shots: Iterable[Shot], options: argparse.
             page.locator(shot.follow).first.click()
         page.wait_for_selector(shot.wait_for)
         page.wait_for_load_state("networkidle")
+        if shot.focus:
+            page.locator(shot.focus).first.evaluate("element => element.scrollIntoView()")
         page.screenshot(path=options.out / f"{shot.name}{look.suffix}.png", full_page=options.full)
     context.close()
 

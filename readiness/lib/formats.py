@@ -30,18 +30,19 @@ def format_milliseconds(value: float) -> str:
 
 
 def format_seconds(value: float) -> str:
-    """A duration in its two largest units: ``45 s``, ``11 min``, ``2 h 5 min``, ``3 d 4 h``."""
+    """A duration: ``45 s``, ``1 min 36 s``, from ten minutes on ``11 min``, ``2 h 5 min``, ``3 d 4 h``."""
     seconds = max(round(value), 0)
     if seconds < _MINUTE:
         return f"{seconds}{SPACE}s"
     if seconds < _HOUR:
-        return f"{seconds // _MINUTE}{SPACE}min"
-    large, small, unit_large, unit_small = (
-        (_HOUR, _MINUTE, "h", "min") if seconds < _DAY else (_DAY, _HOUR, "d", "h")
-    )
+        large, small, unit_large, unit_small = _MINUTE, 1, "min", "s"
+    elif seconds < _DAY:
+        large, small, unit_large, unit_small = _HOUR, _MINUTE, "h", "min"
+    else:
+        large, small, unit_large, unit_small = _DAY, _HOUR, "d", "h"
     rest = seconds % large // small
     head = f"{seconds // large}{SPACE}{unit_large}"
-    return f"{head}{SPACE}{rest}{SPACE}{unit_small}" if rest else head
+    return f"{head}{SPACE}{rest}{SPACE}{unit_small}" if rest and not 10 * _MINUTE <= seconds < _HOUR else head
 
 
 def format_compact(value: float) -> str:

@@ -33,7 +33,7 @@ def test_format_percent(share, places, text):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0, "0 ms"), (240.4, "240 ms"), (2400, "2.4 s"), (59_900, "59.9 s"), (90_000, "1 min")],
+    [(0, "0 ms"), (240.4, "240 ms"), (2400, "2.4 s"), (59_900, "59.9 s"), (90_000, "1 min 30 s")],
 )
 def test_format_milliseconds(value, text):
     assert plain(format_milliseconds(value)) == text
@@ -44,7 +44,10 @@ def test_format_milliseconds(value, text):
     [
         (-3, "0 s"),
         (45.4, "45 s"),
-        (660, "11 min"),
+        (60, "1 min"),
+        (96, "1 min 36 s"),
+        (599, "9 min 59 s"),
+        (659, "10 min"),
         (7200, "2 h"),
         (7500, "2 h 5 min"),
         (273_600, "3 d 4 h"),

@@ -56,7 +56,7 @@ class Call:
     tokens: int
     state: str = ""
     capped: bool = False
-    """It was granted while a cap on its tenant's calls in flight was in force; such a cap counts no others."""
+    """It was granted while its tenant had a cap on calls in flight, which counts no others."""
 
 
 class Books(RuleBasedStateMachine):

@@ -143,7 +143,7 @@ def test_waits_have_a_table_by_prediction() -> None:
     assert not chart.by_time
     assert [[str(cell).replace(SPACE, " ") for cell in row] for row in chart.rows] == [
         ["0.0 s to 0.5 s", "1", "0.3 s", "0.3 s to 0.3 s"],
-        ["5 min or more", "1", "8 min", "8 min to 8 min"],
+        ["5 min or more", "1", "8 min 20 s", "8 min 20 s to 8 min 20 s"],
     ]
 
 

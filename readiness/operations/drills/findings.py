@@ -72,6 +72,6 @@ def _words(value: float, unit: str) -> str:
     if unit == _FACT:
         return "yes" if value else "no"
     if unit == "%":
-        return format_percent(value)
+        return format_percent(value, 0 if value == round(value, 2) else 2)
     number = f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
     return f"{number} {unit}".strip()

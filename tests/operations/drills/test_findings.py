@@ -28,7 +28,8 @@ def test_threshold_itself_is_met(values: dict[str, float], met: bool | None) -> 
 @pytest.mark.parametrize(
     ("values", "measured", "expected"),
     [
-        ({"value": 0.123, "unit": "%", "at_most": 0.5}, "12.3\u00a0%", "at most 50.0\u00a0%"),
+        ({"value": 0.123, "unit": "%", "at_most": 0.5}, "12.30\u00a0%", "at most 50\u00a0%"),
+        ({"value": 1.0004, "unit": "%", "at_most": 1}, "100.04\u00a0%", "at most 100\u00a0%"),
         ({"value": 1234, "unit": "calls", "at_least": 1}, "1,234 calls", "at least 1 calls"),
         ({"value": 0.256, "unit": "s"}, "0.26 s", ""),
         ({"value": 0, "unit": "fact", "at_least": 1}, "no", "yes"),
