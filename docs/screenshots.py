@@ -17,6 +17,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 IMAGES = Path(__file__).parent / "images"
 PROJECT = "handbook-assistant"
+_REVEALED_MS = 1500
+"""Until what is fetched when it comes into view is there and drawn."""
 RUNNING = "run"
 """The picture of a run in progress; one is started for it."""
 
@@ -107,6 +109,7 @@ def take(browser: Browser, look: Look, shots: Iterable[Shot], options: argparse.
         page.wait_for_load_state("networkidle")
         if shot.focus:
             page.locator(shot.focus).first.evaluate("element => element.scrollIntoView()")
+            page.wait_for_timeout(_REVEALED_MS)
         page.screenshot(path=options.out / f"{shot.name}{look.suffix}.png", full_page=options.full)
     context.close()
 

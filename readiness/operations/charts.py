@@ -196,10 +196,11 @@ def waits_chart(found: Waits, name: str) -> Chart:
 def _waits_note(found: Waits) -> str:
     if found.error_s is None or found.close is None:
         return ""
-    sign = "+" if found.error_s >= 0 else "−"
+    sign = "" if abs(found.error_s) < 0.05 else "+" if found.error_s > 0 else "−"
     which = "last " if found.capped else ""
+    waits = f"{format_compact(found.count)} wait{'' if found.count == 1 else 's'}"
     return (
-        f"{which}{format_compact(found.count)} waits of 24{SPACE}h: median error {sign}"
+        f"{which}{waits} of 24{SPACE}h: median error {sign}"
         f"{_seconds(abs(found.error_s))}, {format_percent(found.close, 0)} within ±20{SPACE}%"
     )
 

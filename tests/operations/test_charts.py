@@ -128,7 +128,8 @@ def test_waits_are_drawn_against_their_predictions() -> None:
 @pytest.mark.parametrize(
     ("pairs", "note"),
     [
-        ([(10, 11)], "1 waits of 24 h: median error +1.0 s, 100 % within ±20 %"),
+        ([(10, 11)], "1 wait of 24 h: median error +1.0 s, 100 % within ±20 %"),
+        ([(10, 9.98), (10, 9.98)], "2 waits of 24 h: median error 0.0 s, 100 % within ±20 %"),
         ([(10, 4), (20, 14)], "2 waits of 24 h: median error −6.0 s, 0 % within ±20 %"),
         ([], ""),
     ],
