@@ -46,8 +46,9 @@ def policy(weights: dict[str, int]) -> dict[str, Any]:
 
 def predicted() -> dict[str, tuple[float, float]]:
     """p50 and p99 wait in seconds by tier, as the replay has them."""
-    from readiness.limits.replay import Demand, Upstream, World
-    from readiness.limits.replay_figures import predict_edit
+    from readiness.limits.private_redis import private_redis
+    from readiness.limits.replay import Demand, Edit, Upstream, World, replay
+    from readiness.limits.replay_figures import figures_of
     from readiness.limits.tickets import Cost
     from readiness.providers.base import Quota
 
@@ -69,10 +70,14 @@ def predicted() -> dict[str, tuple[float, float]]:
         for tier, at in arrivals()
     ]
     world = World(
-        policy=policy(WEIGHTS), upstreams={"d1": Upstream(quota=Quota(rpm=RPM))}, zone=ZoneInfo("UTC")
+        policy=policy(WEIGHTS),
+        upstreams={"d1": Upstream(quota=Quota(rpm=RPM))},
+        zone=ZoneInfo("UTC"),
+        edit=Edit(at_ms=began + round(EDITED_AT_S * 1000), policy=policy(EDITED)),
     )
-    edited_at_ms = began + round(EDITED_AT_S * 1000)
-    found = predict_edit(demand, world, edited=policy(EDITED), edited_at_ms=edited_at_ms)
+    with private_redis() as redis:
+        groups = figures_of(replay(redis, demand, world), world).groups
+    found = {group.name: group for group in groups}
     return {tier: ((found[tier].p50_ms or 0) / 1000, (found[tier].p99_ms or 0) / 1000) for tier in ASKED}
 
 

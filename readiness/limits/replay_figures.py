@@ -3,12 +3,11 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from readiness.limits.private_redis import private_redis
 from readiness.limits.quotas import LIMITS
-from readiness.limits.replay import Demand, Edit, Fate, World, replay
+from readiness.limits.replay import Fate, World
 from readiness.limits.tickets import UNITS
 
 WINDOWS = 48
@@ -102,19 +101,6 @@ def figures_of(fates: Sequence[Fate], world: World) -> Figures:
         refusals=list(_refusals(fates)),
         quota=list(_quota_use(fates, world)),
     )
-
-
-def predict_edit(
-    demand: Sequence[Demand], world: World, *, edited: Mapping[str, Any], edited_at_ms: int
-) -> dict[str, GroupFigures]:
-    """Waits by tier when the policy ``edited`` replaces the world's while the demand waits.
-
-    Upstreams start with full buckets at the first arrival. Raises ``NoPrivateRedisError``.
-    """
-    world = replace(world, edit=Edit(at_ms=edited_at_ms, policy=edited))
-    with private_redis() as redis:
-        fates = replay(redis, demand, world)
-    return {group.name: group for group in figures_of(fates, world).groups}
 
 
 def _group_of(fate: Fate) -> str:

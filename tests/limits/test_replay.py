@@ -11,7 +11,7 @@ import pytest
 from readiness.lib.scopes import Scope
 from readiness.limits.private_redis import PrivateRedis, private_redis
 from readiness.limits.replay import Demand, Edit, Fate, Upstream, World, replay
-from readiness.limits.replay_figures import Figures, figures_of, predict_edit
+from readiness.limits.replay_figures import Figures, figures_of
 from readiness.limits.tickets import Cost
 from readiness.providers.base import Quota
 from tests.limits.harness import START_MS
@@ -203,14 +203,6 @@ def test_edit_changes_the_order_of_those_who_wait(private: PrivateRedis) -> None
     after = p99(figures(private, both_tiers(160), world(edit=edit)))
 
     assert after["pro"] < before["pro"]  # type: ignore[operator]
-
-
-def test_prediction_of_an_edit_is_its_replay(private: PrivateRedis) -> None:
-    demand, edited = both_tiers(160), policy(free={}, pro={"weight": 16})
-    predicted = predict_edit(demand, world(), edited=edited, edited_at_ms=START_MS + 10_000)
-    replayed = p99(figures(private, demand, world(edit=Edit(at_ms=START_MS + 10_000, policy=edited))))
-
-    assert {name: group.p99_ms for name, group in predicted.items()} == replayed
 
 
 # Figures -----------------------------------------------------------------------------------------------
