@@ -247,3 +247,48 @@ def test_every_key_of_a_busy_upstream_ends(redis_server: redis.Redis) -> None:
     names = set(redis_server.scan_iter()) - CONSTANT_KEYS
 
     assert [name for name in sorted(names) if redis_server.ttl(name) < 0] == []
+
+
+# Timers ---------------------------------------------------------------------------------------------------
+
+
+def queued(client: redis.Redis) -> Upstream:
+    """The bucket is empty, ten come back a second, and ``head`` waits for the next."""
+    upstream = Upstream(client, Quota(rpm=600, jitter_ms=0))
+    for _ in range(600):
+        upstream.enqueue()
+    assert upstream.enqueue("head")["wait_ms"] == "100"
+    return upstream
+
+
+def test_who_waits_behind_others_of_its_tenant_is_told_of_the_timer_that_is_set(
+    redis_server: redis.Redis,
+) -> None:
+    publish(redis_server, free={})
+    upstream = queued(redis_server)
+    upstream.now += 30
+    same = upstream.enqueue()["wait_ms"]
+    upstream.process = "p2"
+    other = upstream.enqueue()["wait_ms"]
+
+    assert (same, other) == ("70", "170")
+
+
+def test_requests_that_keep_coming_do_not_put_the_timer_off(redis_server: redis.Redis) -> None:
+    publish(redis_server, free={})
+    upstream = queued(redis_server)
+    for _ in range(340):
+        upstream.now += 0.3
+        upstream.enqueue(wait_ms=600_000)
+
+    assert upstream.granted() == ["head"]
+
+
+def test_timer_is_not_later_than_a_deadline(redis_server: redis.Redis) -> None:
+    publish(redis_server, free={})
+    upstream = Upstream(redis_server, Quota(concurrency=1))
+    upstream.enqueue()
+    head = upstream.enqueue()["wait_ms"]
+    hasty = upstream.enqueue(wait_ms=300)["wait_ms"]
+
+    assert (head, hasty) == ("1000", "301")

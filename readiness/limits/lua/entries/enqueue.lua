@@ -69,8 +69,9 @@ local function refusal(ticket, config, caps)
   return cap_refusal(caps, ticket.cost, ticket.nanos)
 end
 
--- Quota-seconds that the minute buckets could grant at once, and how many come a second: of the scarcest. Third: its name.
-local function room()
+-- Of the scarcest minute bucket: `free`, the quota-seconds that it could grant at once, `rate`, how many come a second, and
+-- `name`.
+local function room_of_minute()
   local free, rate, share, varies, name = math.huge, 1, state.share or 1, jitter(), nil
   for _, bucket in ipairs(state.buckets) do
     if is_of_minute(bucket) then
@@ -83,12 +84,12 @@ local function room()
       rate = math.min(rate, limit_of(bucket, share) / bucket.limit)
     end
   end
-  return free, rate, name
+  return { free = free, rate = rate, name = name }
 end
 
 -- Milliseconds until the minute buckets have granted so many quota-seconds, and the name of the scarcest.
-local function wait_for_quota(total)
-  local free, rate, name = room()
+local function wait_for_quota(total, room)
+  local free, rate, name = room.free, room.rate, room.name
   if total <= free then
     return 0
   end
@@ -158,9 +159,8 @@ local NEWTON_STEPS = 6
 -- Quota-seconds that are served until the request is, with itself: what rivals bring meanwhile depends on how long that
 -- takes. Newton's steps come down to the answer from the longest time, in which all take their whole share, because what
 -- they take grows ever more slowly.
-local function served_by_then(rivals, seconds)
-  local free, rate = room()
-  local total = seconds
+local function served_by_then(rivals, seconds, room)
+  local free, rate, total = room.free, room.rate, seconds
   for _, rival in ipairs(rivals) do
     total = total + rival.most
   end
@@ -182,7 +182,7 @@ end
 -- What has to be served before and with this request, in quota-seconds and in requests, when every line and tenant
 -- takes its share at once (generalised processor sharing; docs/limiter.md derives it). Third: requests of its line.
 -- `before`: requests of its tenant that wait.
-local function work_ahead(ticket, config, before)
+local function work_ahead(ticket, config, before, room)
   local known = known_line(ticket.line)
   local mine = ticket.seconds
   local tenants = redis.call('ZCARD', tenant_order(ticket.line))
@@ -195,7 +195,7 @@ local function work_ahead(ticket, config, before)
   local seconds = math.min(tenants * mine, known.backlog + ticket.seconds)
   local in_line = math.min(tenants * (before + 1), known.waiting + 1)
   local rivals, requests = rivals_of(ticket, config, seconds), in_line
-  local total, time = served_by_then(rivals, seconds)
+  local total, time = served_by_then(rivals, seconds, room)
   for _, rival in ipairs(rivals) do
     requests = requests + taken_by(rival, time) / rival.size
   end
@@ -249,7 +249,8 @@ end
 
 -- Milliseconds, and the limit that takes longest: of the provider, of the account above, or of a scope of ours.
 local function predicted_wait(ticket, config, before)
-  local total, requests, in_line = work_ahead(ticket, config, before)
+  local room = room_of_minute()
+  local total, requests, in_line = work_ahead(ticket, config, before, room)
   local longest, limit = 0, ''
   local function consider(whose, wait, name)
     if wait > longest then
@@ -257,7 +258,7 @@ local function predicted_wait(ticket, config, before)
     end
   end
   consider('provider pause', math.max((state.pause_until or NOW) - NOW, (state.open_until or NOW) - NOW))
-  consider('provider ', wait_for_quota(total))
+  consider('provider ', wait_for_quota(total, room))
   consider('provider concurrency', wait_for_places(requests))
   consider('', wait_for_own(ticket, config, in_line))
   consider(ticket.line .. ' concurrency', wait_for_tenant(ticket, config, before))
@@ -311,7 +312,7 @@ local function queue_up(ticket, config, caps, longest_wait)
   save_ticket(ticket)
   append(ticket, before == 0)
   local waiting = state.waiting
-  local wait = dispatch()
+  local wait = dispatch(before > 0) -- behind another of its tenant it changes nobody's turn
   if state.waiting == waiting then
     return standing(ticket, wait)
   end

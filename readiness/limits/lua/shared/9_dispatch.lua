@@ -149,6 +149,10 @@ local function serve_next()
   return wait
 end
 
+local dispatch -- for the entries
+
+do
+
 -- Milliseconds until this process should dispatch again. One process gets the exact time; the others come a
 -- little later and find the work done, or do it when that process is gone.
 local function timer(wait)
@@ -222,9 +226,17 @@ local function serve_waiting()
   return timer(math.min(wait or 1, (state.first_deadline or math.huge) - NOW + 1))
 end
 
+-- Milliseconds until the dispatch that somebody has the timer of; nil when there is none, or a deadline comes before it.
+local function promised()
+  local left = (state.armed_at or NOW) - NOW
+  if left > 0 and left <= LONGEST_TIMER_MS and state.armed_at <= (state.first_deadline or math.huge) then
+    return math.ceil(left) + (state.armed_by == PROCESS and 0 or BACKUP_TIMER_MS)
+  end
+end
+
 -- What every script ends with: reaps, serves whoever may be served, and saves. Returns the timer, -1 when nobody
--- waits.
-local function dispatch()
+-- waits. `undisturbed`: nothing has changed that lets anybody be served before the timer that is set.
+function dispatch(undisturbed)
   if not state then
     return -1
   end
@@ -234,13 +246,15 @@ local function dispatch()
   end
   local wait = -1
   if state.waiting > 0 then
-    wait = state.circuit and timer(1) or serve_waiting()
+    wait = state.circuit and timer(1) or undisturbed and promised() or serve_waiting()
   end
   forget_lines()
   save_scopes()
   save_account()
   save_state()
   return wait
+end
+
 end
 
 -- Every script of the library: `body` runs on the state of now.
