@@ -1,7 +1,7 @@
 """How the queues stand, for pages."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +13,7 @@ from readiness.lib.redis import sync_redis
 from readiness.lib.scopes import Scope
 from readiness.limits.models import UpstreamSample
 from readiness.limits.scripts import (
+    Answer,
     arguments,
     is_unknown_function,
     keys,
@@ -30,6 +31,8 @@ NO_REDIS = (
     "spot-checks wait."
 )
 """What pages say of a Redis that is frozen or gone."""
+_NO_UPSTREAM = "none"
+"""For scripts that look at what a scope has used, whatever the upstream."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +113,17 @@ class UpstreamState:
     @property
     def oldest_s(self) -> float:
         return max((line.oldest_s for line in self.lines), default=0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """Money of the running day and month in nano-dollars, with what is reserved for calls that wait or run.
+
+    None where Redis does not know it: no call was checked against a budget of the scope yet.
+    """
+
+    day_nanos: int | None
+    month_nanos: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,27 +240,47 @@ def last_samples(deployments: Iterable[Deployment]) -> dict[int, UpstreamSample]
 def upstream_states(upstreams: Iterable[str]) -> dict[str, UpstreamState]:
     """A snapshot of each, all in one round trip. Raises ``LimiterUnavailableError``."""
     names = list(upstreams)
+    answers = _run_all("inspect", [(name, ()) for name in names])
+    return {name: _state(name, answer["state"]) for name, answer in zip(names, answers, strict=True)}
+
+
+def spent_under_caps(scopes: Iterable[Scope]) -> dict[Scope, Spent]:
+    """What each has used of its budgets, all in one round trip. Raises ``LimiterUnavailableError``."""
+    asked = list(scopes)
+    answers = _run_all("spent", [(_NO_UPSTREAM, (str(scope),)) for scope in asked])
+    return {
+        scope: Spent(day_nanos=_nanos(answer["day"]), month_nanos=_nanos(answer["month"]))
+        for scope, answer in zip(asked, answers, strict=True)
+    }
+
+
+def _nanos(text: str) -> int | None:
+    return int(text) if text else None
+
+
+def _run_all(script: str, calls: Sequence[tuple[str, Sequence[object]]]) -> list[Answer]:
+    """The script's answers for many upstreams and arguments. Raises ``LimiterUnavailableError``."""
     try:
         with served_by_redis():
-            return {name: _state(name, text) for name, text in zip(names, _inspected(names), strict=True)}
+            return _pipelined(script, calls)
     except ResponseError as error:
         if not is_unknown_function(error):
             raise
     # One by one, which loads the library where it is missing.
-    return {name: upstream_state(name) for name in names}
+    return [run(script, upstream, *args) for upstream, args in calls]
 
 
-def _inspected(upstreams: Iterable[str]) -> list[str]:
-    """What ``inspect`` says of each; redis-py's errors pass."""
+def _pipelined(script: str, calls: Sequence[tuple[str, Sequence[object]]]) -> list[Answer]:
+    """In one round trip; redis-py's errors pass."""
     pipeline = sync_redis().pipeline(transaction=False)
-    for upstream in upstreams:
-        pipeline.fcall(f"{version()}inspect", 2, *keys(upstream), *arguments(()))
+    for upstream, args in calls:
+        pipeline.fcall(f"{version()}{script}", 2, *keys(upstream), *arguments(args))
     # Errors as the server words them: redis-py would put the command in front.
     answers: list[Any] = pipeline.execute(raise_on_error=False)
     for answer in answers:
         if isinstance(answer, Exception):
             raise answer
-    return [read(answer)["state"] for answer in answers]
+    return [read(answer) for answer in answers]
 
 
 def redis_health() -> str:

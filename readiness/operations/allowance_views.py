@@ -17,7 +17,7 @@ from readiness.limits import services
 from readiness.operations.allowance_forms import AllowanceForm, NewAllowanceForm, NewSiteAllowanceForm
 from readiness.operations.changes import put_into_force
 from readiness.operations.preview_views import begin_preview, previewed, wants_preview
-from readiness.operations.spent import spent_already
+from readiness.operations.spent import spent_already, with_spent
 from readiness.projects.access import current_user, get_project, require_site_admin
 from readiness.projects.models import Allowance, AllowanceKind, Project, Role
 from readiness.projects.queries import allowances_of
@@ -62,7 +62,8 @@ def allowances(request: HttpRequest, slug: str | None = None) -> HttpResponse:
     desk = _Desk.of(request, slug)
     search = asked_text(request, "q")
     page = Paginator(allowances_of(desk.project, search), ALLOWANCES_PAGE).get_page(request.GET.get("page"))
-    return render(request, "operations/allowances.html", desk.context() | {"page": page, "search": search})
+    context = {"page": page, "rows": with_spent(page), "search": search}
+    return render(request, "operations/allowances.html", desk.context() | context)
 
 
 @edits

@@ -1,5 +1,6 @@
 """The pages of allowances: a project's for its admins, all of them for site admins."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -10,10 +11,12 @@ from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from readiness.accounts.models import User
+from readiness.limits.services import publish_policy
 from readiness.operations.allowance_forms import NewSiteAllowanceForm
 from readiness.operations.allowance_views import ALLOWANCES_PAGE
 from readiness.projects.models import Allowance, AllowanceKind, Project
 from readiness.telemetry.models import RequestRecord
+from tests.limits.harness import Upstream
 from tests.limits.published import published
 
 AsUser = Callable[[User], Client]
@@ -238,6 +241,50 @@ def test_site_admin_changes_a_projects_allowance_from_the_sites_page(
     own.refresh_from_db()
 
     assert (own.project, own.requests_per_minute) == (project, 9)
+
+
+@pytest.fixture
+def budgets(project: Project) -> list[Allowance]:
+    """In force: on the project, on one end user, and on each end user."""
+    of_user = {"project": project, "kind": AllowanceKind.END_USER}
+    rows = [
+        Allowance(project=project, kind=AllowanceKind.ALL, usd_per_day=5, usd_per_month=50),
+        Allowance(**of_user, subject="ada", usd_per_day=2),
+        Allowance(**of_user, usd_per_day=1),
+    ]
+    return Allowance.objects.bulk_create(rows)
+
+
+def spent_cells(page: str) -> list[list[str]]:
+    """Of each row of the list, the words of its third column."""
+    rows = re.findall(r"<tr>\s*<th.*?</tr>", page.split("<tbody>")[1], flags=re.DOTALL)
+    cells = (re.findall(r"<td>(.*?)</td>", row, flags=re.DOTALL)[1] for row in rows)
+    return [re.findall(r"<li>(.*?)</li>", cell) or [cell] for cell in cells]
+
+
+def test_list_shows_what_is_spent_of_each_budget(
+    redis_server: redis.Redis, as_user: AsUser, alice: User, project: Project, budgets: list[Allowance]
+) -> None:
+    publish_policy()
+    upstream = Upstream(redis_server)
+    upstream.follow_server()
+    upstream.load_money(f"project:{project.pk}", 0, 30_000_000_000)
+    upstream.enqueue(project_id=project.pk, nanos=420_000_000)
+
+    assert spent_cells(as_user(alice).get(OF_PROJECT).text) == [
+        ["$0.42 today", "$30.42 this month"],
+        ["–"],  # on each end user
+        ["– today"],  # nobody called for ada yet
+    ]
+
+
+def test_list_is_there_without_redis(
+    as_user: AsUser, alice: User, budgets: list[Allowance], redis_gone: Callable[[], None]
+) -> None:
+    client = as_user(alice)
+    redis_gone()
+
+    assert spent_cells(client.get(OF_PROJECT).text) == [["–"], ["–"], ["–"]]
 
 
 def test_removing_an_allowance_asks_first(
