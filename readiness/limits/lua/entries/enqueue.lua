@@ -130,15 +130,17 @@ local function brought_by(line)
   return size / math.max(line.gap, NOW - line.came, 1) * 1000, lasts
 end
 
--- The other lines that want something while this one gets so many quota-seconds, and what each gets at most.
+-- The other lines that want something while this one gets so many quota-seconds, and what each gets at most: its share, and
+-- one request more, by which any line may be ahead.
 local function rivals_of(ticket, config, seconds)
   local rivals = {}
   for other, line in pairs(state.lines) do
     local brings, lasts = brought_by(line)
     if other ~= ticket.line and (line.waiting > 0 or brings > 0) then
+      local size = line.backlog > 0 and line.backlog / line.waiting or math.max(line.typical, 1e-9)
       rivals[#rivals + 1] = {
-        most = seconds * (line.weight or 1) / config.weight, waits = line.backlog, brings = brings, lasts = lasts,
-        size = line.backlog > 0 and line.backlog / line.waiting or math.max(line.typical, 1e-9)
+        most = seconds * (line.weight or 1) / config.weight + size, waits = line.backlog, brings = brings, lasts = lasts,
+        size = size
       }
     end
   end
