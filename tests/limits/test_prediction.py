@@ -214,36 +214,29 @@ def test_burst_that_is_over_does_not_count_for_long(redis_server: redis.Redis) -
     assert 5_000 < predicted < 9_000
 
 
-def test_burst_of_who_came_now_and_then_does_not_count_for_long(redis_server: redis.Redis) -> None:
+@pytest.mark.parametrize(
+    ("gaps_before", "gaps_now", "least", "most"),
+    [
+        pytest.param([0, 10_000] * 20, [5] * 100, 14_000, 20_000, id="now and then, then at once"),
+        pytest.param([1_000] * 600, [50] * 60, 7_000, 14_000, id="a stream twenty times as dense"),
+    ],
+)
+def test_who_comes_faster_than_before_is_not_foreseen_for_as_long(
+    redis_server: redis.Redis, gaps_before: list[int], gaps_now: list[int], least: int, most: int
+) -> None:
     publish(redis_server, pro={"weight": 16}, free={})
     upstream = Upstream(redis_server, Quota(rpm=600, jitter_ms=0))
-    for _ in range(40):  # two at a time for more than three minutes
-        upstream.now += 10_000 * (_ % 2)
+    for gap in gaps_before:
+        upstream.now += gap
         upstream.settle(upstream.enqueue(tier="pro")["id"])
     for number in range(600):
         upstream.enqueue(f"first{number}")
-    for _ in range(100):
-        upstream.now += 5
+    for gap in gaps_now:
+        upstream.now += gap
         upstream.enqueue(tier="pro", wait_ms=300_000)
     predicted = [int(upstream.enqueue(wait_ms=300_000)["predicted_ms"]) for _ in range(50)][-1]
 
-    assert 14_000 < predicted < 20_000
-
-
-def test_stream_that_follows_a_quieter_one_is_not_foreseen_for_as_long(redis_server: redis.Redis) -> None:
-    publish(redis_server, pro={"weight": 16}, free={})
-    upstream = Upstream(redis_server, Quota(rpm=600, jitter_ms=0))
-    for _ in range(600):  # one a second for ten minutes, then twenty for three seconds
-        upstream.now += 1_000
-        upstream.settle(upstream.enqueue(tier="pro")["id"])
-    for number in range(600):
-        upstream.enqueue(f"first{number}")
-    for _ in range(60):
-        upstream.now += 50
-        upstream.enqueue(tier="pro", wait_ms=300_000)
-    predicted = [int(upstream.enqueue(wait_ms=300_000)["predicted_ms"]) for _ in range(50)][-1]
-
-    assert 7_000 < predicted < 14_000
+    assert least < predicted < most
 
 
 def test_refusal_records_what_was_predicted_for_those_who_waited(redis_server: redis.Redis) -> None:
