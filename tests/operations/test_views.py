@@ -1,5 +1,6 @@
 """The limits page and histories: who sees what, who may resume what, and what Redis being away means."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -133,8 +134,7 @@ def test_tiers_are_shown_with_what_the_project_gets_otherwise(
 
     assert "Basic, this project" in text
     assert "300 requests per minute" in text
-    assert "77" not in text
-    assert "78" not in text
+    assert not re.search(r"\b7[78]\b", text)  # as a word: a token may hold the digits by chance
 
 
 def test_page_without_deployments_says_how_to_get_one(
