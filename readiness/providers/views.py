@@ -108,7 +108,7 @@ def remove_account(request: HttpRequest, slug: str, account_id: int) -> HttpResp
     project, account = _account_to_change(request, slug, account_id)
     if request.method == "POST":
         return _deleted(request, project, account.name, partial(services.delete_account, account=account))
-    text = f"This deletes {account.name}, its key and its deployments, unless benchmarks refer to one."
+    text = f"This deletes {account.name}, its key and its deployments, unless benchmarks or records need one."
     context = {"what": account, "text": text}
     return render(request, "providers/delete.html", _context(project) | context)
 
@@ -163,7 +163,7 @@ def remove_deployment(request: HttpRequest, slug: str, deployment_id: int) -> Ht
         return _deleted(
             request, project, deployment.name, partial(services.delete_deployment, deployment=deployment)
         )
-    text = f"This deletes {deployment.name} with its price overrides, unless benchmarks refer to it."
+    text = f"This deletes {deployment.name} with its price overrides, unless benchmarks or records need it."
     context = {"what": deployment, "text": text}
     return render(request, "providers/delete.html", _context(project) | context)
 
