@@ -6,12 +6,10 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from types import FrameType
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -20,6 +18,7 @@ from deploy.local.output import Output
 from deploy.local.preflight import HOST, StartError, prepare_folder, require_free_ports, write_environment
 from deploy.local.supervisor import Program, Supervisor
 from readiness.lib.env import load_dotenv
+from readiness.lib.stopping import StopRequest
 
 ROOT = Path(__file__).resolve().parents[2]
 OK = 200
@@ -32,13 +31,8 @@ PATIENCE_S = 60
 def main() -> int:
     """Entry point; whatever is wrong is told in plain words, without a traceback."""
     os.chdir(ROOT)
-    stop = threading.Event()
-
-    def request_stop(signum: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, request_stop)
+    stop = StopRequest()
+    stop.listen(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     try:
         if write_environment(ROOT / ".env"):
             print("Wrote .env with fresh secrets.")
@@ -54,7 +48,7 @@ def main() -> int:
     return 1
 
 
-def run(choices: Choices, stop: threading.Event) -> int:
+def run(choices: Choices, stop: StopRequest) -> int:
     """Start everything, serve until ``stop``, and stop everything: Redis first to come and last to go."""
     programs = choices.programs(ROOT / "Procfile")
     output = Output([program.name for program in programs])
@@ -75,7 +69,7 @@ def run(choices: Choices, stop: threading.Event) -> int:
 
 
 def serve(
-    choices: Choices, programs: list[Program], supervisor: Supervisor, output: Output, stop: threading.Event
+    choices: Choices, programs: list[Program], supervisor: Supervisor, output: Output, stop: StopRequest
 ) -> int:
     """Run the programs until ``stop`` is set (0) or one of them is given up (1)."""
     if stop.is_set():
@@ -99,7 +93,7 @@ def serve(
     return 0
 
 
-def prepare(choices: Choices, stop: threading.Event) -> None:
+def prepare(choices: Choices, stop: StopRequest) -> None:
     """Run ``deploy.local.prepare`` to its end, or end it when ``stop`` is set; raises ``StartError``."""
     child = subprocess.Popen(
         [sys.executable, "-m", "deploy.local.prepare"], env=choices.environment(), start_new_session=True
@@ -113,7 +107,7 @@ def prepare(choices: Choices, stop: threading.Event) -> None:
         raise StartError("The preparation failed; its own message stands above. Nothing is running.")
 
 
-def wait_for_redis(port: int, supervisor: Supervisor, stop: threading.Event) -> None:
+def wait_for_redis(port: int, supervisor: Supervisor, stop: StopRequest) -> None:
     """Return when the embedded Redis answers, or ``stop`` is set; raises ``StartError`` when it does not."""
     deadline = time.monotonic() + REDIS_TIMEOUT_S
     while not (pings(port) or stop.wait(0.05)):

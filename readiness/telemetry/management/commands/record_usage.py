@@ -1,12 +1,12 @@
 """``manage.py record_usage``: the process that turns usage events into request records and rollups."""
 
 import signal
-import threading
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
 from readiness.lib.redis import sync_redis
+from readiness.lib.stopping import StopRequest
 from readiness.telemetry.recorder import Recorder
 
 
@@ -16,7 +16,6 @@ class Command(BaseCommand):
     help = "Records usage events until stopped."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        stopping = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stopping.set())
-        Recorder(sync_redis()).run(stopping.is_set)
+        stop = StopRequest()
+        stop.listen(signal.SIGTERM, signal.SIGINT)
+        Recorder(sync_redis()).run(stop.is_set)
