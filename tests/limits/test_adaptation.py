@@ -365,6 +365,13 @@ def test_places_come_back_one_a_second(redis_server: redis.Redis) -> None:
     assert upstream.inspect()["places"] == 10
 
 
+def test_clock_that_goes_back_takes_no_place_away(redis_server: redis.Redis) -> None:
+    upstream = overloaded(redis_server)
+    upstream.now -= 5000
+
+    assert upstream.inspect()["places"] == 3
+
+
 def test_provider_that_allows_fewer_calls_at_once_gets_fewer(redis_server: redis.Redis) -> None:
     publish(redis_server, free={})
     upstream = Upstream(redis_server, Quota(concurrency=10))

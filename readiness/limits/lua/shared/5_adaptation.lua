@@ -231,12 +231,13 @@ local function too_many_at_once(signal, granted_at)
 end
 
 -- Places left by an overload: one comes back each second, and a twentieth. Where the provider counts calls at once, it
--- takes a minute, because each try may be refused.
+-- takes a minute, because each try may be refused. A clock that was set back takes none away.
 function places_left()
   if not state.slow then
     return state.concurrency
   end
-  local grown = math.floor(state.slow + (NOW - state.slow_at) / (state.slow_step or SECOND_MS) * math.max(1, state.slow / 20))
+  local steps = math.max(0, NOW - state.slow_at) / (state.slow_step or SECOND_MS)
+  local grown = math.floor(state.slow + steps * math.max(1, state.slow / 20))
   if grown >= (state.concurrency or 1000) then
     state.slow = nil
     return state.concurrency
