@@ -95,15 +95,13 @@ def test_state_of_a_redis_that_is_gone_is_not_made_up(redis_gone: Callable[[], N
         upstream_state("d1")
 
 
-def test_states_of_many_upstreams_are_read_in_one_round_trip(redis_server: redis.Redis) -> None:
-    def reads(count: int) -> int:
-        before = redis_server.info("stats")["total_reads_processed"]
-        upstream_states([f"d{number}" for number in range(count)])
-        return int(redis_server.info("stats")["total_reads_processed"] - before)
-
+def test_states_of_many_upstreams_are_not_read_one_by_one(redis_server: redis.Redis) -> None:
     upstream_state("d1")  # which loads the library
+    before = redis_server.info("stats")["total_reads_processed"]
+    upstream_states([f"d{number}" for number in range(100)])
 
-    assert reads(10) == reads(1)
+    # Redis may take the one request in several pieces.
+    assert redis_server.info("stats")["total_reads_processed"] - before < 20
 
 
 def test_states_are_each_of_its_own_upstream(busy: Upstream) -> None:
