@@ -102,7 +102,10 @@ class Limiter:
         await self._preparation.close()
         # A task of its own: this one may be cancelled already, and would then not be heard.
         self._end(self._link.sign_off())
-        await asyncio.wait(self._endings, timeout=_CLOSE_PATIENCE_S)
+        now = asyncio.get_running_loop().time
+        until = now() + _CLOSE_PATIENCE_S
+        while self._endings and now() < until:  # a Redis that comes back meanwhile is told more
+            await asyncio.wait(self._endings, timeout=until - now())
         if self._endings:
             logger.error("%d settlements did not reach Redis; their leases will expire.", len(self._endings))
         await stop_tasks(self._endings)

@@ -5,10 +5,12 @@ import os
 import signal
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from readiness.lib.redis import sync_redis
+from readiness.limits.link import Link
 from readiness.limits.queries import incidents
 from readiness.limits.tickets import LimiterUnavailableError, ProviderWord
 from readiness.providers.base import Quota
@@ -144,6 +146,27 @@ async def test_what_was_admitted_without_redis_is_told_when_it_is_back(frozen: i
 
     (incident,) = incidents(UPSTREAM, datetime(2020, 1, 1, tzinfo=UTC))
     assert (incident.kind, incident.detail["admitted"]) == ("admitted without redis", 1)
+
+
+async def test_limiter_that_closes_meanwhile_tells_it_too(
+    frozen: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Link.run
+
+    async def run_reports_later(link: Link, name: str, *args: Any) -> Any:
+        if name == "report":
+            await asyncio.sleep(0.2)
+        return await run(link, name, *args)
+
+    monkeypatch.setattr(Link, "run", run_reports_later)
+    async with opened() as limiter:
+        os.kill(frozen, signal.SIGSTOP)
+        permit = await limiter.acquire(ticket("one", quota=PACED))
+        await limiter.settle(permit, outcome(permit))
+        os.kill(frozen, signal.SIGCONT)
+
+    told = incidents(UPSTREAM, datetime(2020, 1, 1, tzinfo=UTC))
+    assert [incident.kind for incident in told] == ["admitted without redis"]
 
 
 async def test_process_that_never_heard_of_the_others_admits_nothing(frozen: int) -> None:
