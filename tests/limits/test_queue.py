@@ -45,6 +45,22 @@ def test_requests_of_a_tenant_are_served_in_their_order(redis_server: redis.Redi
     assert serve(upstream, 4) == ["d", "b", "c", "a"]
 
 
+def test_clock_that_goes_back_makes_no_wait_negative(redis_server: redis.Redis) -> None:
+    publish(redis_server, free={})
+    upstream = Upstream(redis_server, Quota(concurrency=1))
+    for name in ("first", "second", "third"):
+        upstream.enqueue(name)
+    upstream.now -= 20
+    upstream.settle("first", word=ProviderWord(kind="ok"))
+    upstream.heartbeat(waiting=("third",))
+    upstream.cancel("third")
+
+    (granted,) = [message for message in upstream.messages() if message["status"] == "granted"]
+    assert granted["queue_ms"] == "0"
+    assert all(event.queue_ms >= 0 for event in upstream.events())
+    assert upstream.inspect()["hold_ms"] == 0
+
+
 def test_of_two_that_are_level_the_heavier_line_is_first(redis_server: redis.Redis) -> None:
     upstream = spent(redis_server, free={"weight": 1}, pro={"weight": 4})
     upstream.enqueue("light", tier="free")

@@ -54,7 +54,7 @@ end
 
 local function learn(ticket, actual)
   if ARGV[11] == 'ok' and ticket and ticket.granted_at then
-    learn_hold(NOW - ticket.granted_at)
+    learn_hold(math.max(0, NOW - ticket.granted_at)) -- the clock may have been set back
     learn_output(actual[OUTPUT])
   end
   if ARGV[23] ~= '' then

@@ -248,7 +248,7 @@ end
 
 -- A process reports how late it sent what it was granted: the largest of late, forgotten by a tenth a minute.
 function learn_sent(milliseconds)
-  local forgotten = (state.sent or 0) * math.exp(-0.1 * (NOW - (state.sent_at or NOW)) / MINUTE_MS)
+  local forgotten = (state.sent or 0) * math.exp(-0.1 * math.max(0, NOW - (state.sent_at or NOW)) / MINUTE_MS)
   state.sent, state.sent_at = math.min(2000, math.max(milliseconds, forgotten)), NOW
 end
 

@@ -4,13 +4,18 @@ local LEASES -- sorted set: ticket -> when its holder counts as dead
 local REAPED_AT_ONCE = 20
 local NOTHING = { 0, 0, 0, 0 }
 
+-- Milliseconds; a clock that was set back makes no wait negative, which no record could hold.
+local function queued_for(ticket)
+  return math.max(0, NOW - ticket.enqueued_at)
+end
+
 local function emit_unsent(ticket, outcome, reason, limit, retry_after)
   local changes = {
     outcome = outcome, error_class = reason, input_tokens = '0', output_tokens = '0', cached_tokens = '0',
     cost_nanos = '0', refused_by = limit or '', retry_after_ms = whole(retry_after or 0)
   }
   if ticket.enqueued_at then
-    changes.queue_ms, changes.queued = whole(NOW - ticket.enqueued_at), '1'
+    changes.queue_ms, changes.queued = whole(queued_for(ticket)), '1'
     changes.predicted_ms = whole(ticket.predicted_ms or -1)
   end
   emit(ticket.event, changes)

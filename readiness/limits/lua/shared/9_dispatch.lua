@@ -59,7 +59,7 @@ local function admit(ticket, config)
   if is_probing() then
     probe_sent()
   end
-  ticket.state, ticket.granted_at, ticket.queue_ms = 'granted', NOW, NOW - ticket.enqueued_at
+  ticket.state, ticket.granted_at, ticket.queue_ms = 'granted', NOW, queued_for(ticket)
   save_ticket(ticket)
 end
 
