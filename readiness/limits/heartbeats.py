@@ -93,7 +93,12 @@ class Heartbeats:
             if not about_all:
                 # Any message can be lost, but seldom: a part of them is asked about with each beat.
                 waiting = random.sample(waiting, min(len(waiting), _ASKED_AT_ONCE))
-            await self._tell_upstream(upstream, waiting, in_flight)
+            try:
+                await self._tell_upstream(upstream, waiting, in_flight)
+            except LimiterUnavailableError:
+                raise
+            except Exception:  # the leases at all others hang on their heartbeats
+                logger.exception("A heartbeat failed at %s.", upstream)
 
     async def _tell_upstream(self, upstream: str, waiting: list[str], in_flight: list[str]) -> None:
         asking, holding = iter(waiting), iter(in_flight)

@@ -1,6 +1,7 @@
 """Heartbeats of a process, while its database or its messages are away."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -49,6 +50,17 @@ async def test_calls_outlive_an_outage_of_the_database(
         await limiter.acquire(ticket("long"))
         async with database():
             await outlive_a_lease(limiter)
+
+    assert "long" not in recorded(redis_server)
+
+
+async def test_calls_outlive_an_upstream_that_cannot_be_read(pro: Tier, redis_server: redis.Redis) -> None:
+    async with opened(lease_s=LEASE_S, heartbeat_s=0.05) as limiter:
+        await limiter.acquire(replace(ticket("broken"), upstream="d2"))
+        await limiter.acquire(ticket("long"))
+        redis_server.delete("limits:{d2}:ticket:broken")
+        redis_server.rpush("limits:{d2}:ticket:broken", "no ticket")
+        await outlive_a_lease(limiter)
 
     assert "long" not in recorded(redis_server)
 
