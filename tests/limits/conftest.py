@@ -38,7 +38,7 @@ def pro(redis_server: redis.Redis) -> "Tier":
 
 @pytest.fixture
 def server(settings: Settings, tmp_path: Path) -> Iterator[ValkeyServer]:
-    """A Redis of the test's own, to be stopped and continued."""
+    """A Redis of the test's own, to be stopped, paused or robbed of its library: others share theirs."""
     server = ValkeyServer(port=0, data_dir=tmp_path, unix_socket_path=tmp_path / "redis.sock")
     server.start()
     settings.REDIS_URL = f"unix://{tmp_path / 'redis.sock'}?db=0"

@@ -82,6 +82,7 @@ async def lose_message(client: redis.Redis, limiter: Limiter) -> None:
         step.execute()
 
 
+@pytest.mark.usefixtures("server")
 async def test_grant_that_was_lost_is_found_although_the_first_look_for_it_failed(
     pro: Tier, redis_server: redis.Redis
 ) -> None:

@@ -103,6 +103,7 @@ async def test_policy_is_published_when_redis_has_none(pro: Tier) -> None:
     assert permit.id == "one"
 
 
+@pytest.mark.usefixtures("server")
 async def test_waiter_survives_a_redis_that_lost_its_data_and_scripts(pro: Tier) -> None:
     async with opened(heartbeat_s=0.05) as limiter:
         await limiter.acquire(ticket("first"))

@@ -122,6 +122,7 @@ def test_states_are_each_of_its_own_upstream(busy: Upstream) -> None:
     ]
 
 
+@pytest.mark.usefixtures("server")
 def test_states_are_read_from_a_server_that_lost_the_library(busy: Upstream) -> None:
     busy.client.function_flush()
 

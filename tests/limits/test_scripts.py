@@ -48,6 +48,7 @@ def test_name_of_the_library_follows_its_text(monkeypatch: pytest.MonkeyPatch) -
     assert changed != before
 
 
+@pytest.mark.usefixtures("server")
 @pytest.mark.parametrize("missing", ["never loaded", "flushed"])
 def test_server_that_does_not_know_the_library_is_given_it(redis_server: redis.Redis, missing: str) -> None:
     publish(redis_server, free={})
