@@ -7,7 +7,7 @@ from django.urls import reverse
 from readiness.alerts.models import Severity
 from readiness.alerts.queries import open_keys
 from readiness.alerts.services import raise_alert, resolve_alert
-from readiness.limits.queries import upstream_of, upstream_state
+from readiness.limits.queries import UpstreamState, readable_state, upstream_of
 from readiness.projects.models import Project
 from readiness.providers.models import Deployment
 
@@ -57,7 +57,10 @@ def follow_credit(seen_spent: Iterable[str]) -> None:
     rows = Deployment.objects.filter(active=True)
     active = {upstream_of(pk): pk for pk in rows.values_list("pk", flat=True)}
     for upstream in told.union(seen_spent):
-        if upstream not in active or not upstream_state(upstream).out_of_credit:
+        state = readable_state(upstream) if upstream in active else UpstreamState(upstream=upstream)
+        if state is None:
+            continue
+        if not state.out_of_credit:
             resolve_alert(key=f"{_SPENT_CREDIT}{upstream}")
         elif upstream not in told:
             tell_of_spent_credit(active[upstream])

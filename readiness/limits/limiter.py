@@ -168,6 +168,7 @@ class Limiter:
         The answer's status is ``lost`` when Redis does not answer. Raises ``TimeoutError``.
         """
         now = asyncio.get_running_loop().time
+        lacked = ""
         async with asyncio.timeout_at(waiter.until + _ASKING_GRACE_S):
             for delay in retry_delays():
                 args = self._asked(waiter.ticket, waiter.wait_left_ms(now()))
@@ -177,11 +178,14 @@ class Limiter:
                         waiter.note_answer(answer, asked_at, now())
                         self._note_window(waiter.upstream, answer, asked_at)
                         return answer
+                    if answer["status"] != lacked:  # what it was given now may be all that it lacked
+                        lacked = answer["status"]
+                        continue
                 except LimiterUnavailableError:
                     waiter.is_certain = False
                     if not self._link.up.is_set():
                         return _LOST
-                    await asyncio.sleep(delay)
+                await asyncio.sleep(delay)
         raise AssertionError("delays do not end")
 
     def _note_window(self, upstream: str, answer: Answer, asked_at: float) -> None:

@@ -1,6 +1,7 @@
 """How the queues stand, for pages."""
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,6 +26,8 @@ from readiness.limits.scripts import (
 )
 from readiness.limits.tickets import LimiterUnavailableError
 from readiness.providers.models import Deployment
+
+logger = logging.getLogger(__name__)
 
 NO_REDIS = (
     "Redis does not answer. Until it is back, apps get at most half of each quota, and benchmarks and "
@@ -238,10 +241,25 @@ def last_samples(deployments: Iterable[Deployment]) -> dict[int, UpstreamSample]
 
 
 def upstream_states(upstreams: Iterable[str]) -> dict[str, UpstreamState]:
-    """A snapshot of each, all in one round trip. Raises ``LimiterUnavailableError``."""
+    """A snapshot of each, all in one round trip; without those that cannot be read.
+
+    Raises ``LimiterUnavailableError``.
+    """
     names = list(upstreams)
-    answers = _run_all("inspect", [(name, ()) for name in names])
+    try:
+        answers = _run_all("inspect", [(name, ()) for name in names])
+    except ResponseError:  # about one of them, which must not hide the others
+        return {name: state for name in names if (state := readable_state(name))}
     return {name: _state(name, answer["state"]) for name, answer in zip(names, answers, strict=True)}
+
+
+def readable_state(upstream: str) -> UpstreamState | None:
+    """As ``upstream_state``; None, and a line in the log, when the scripts fail on what Redis holds of it."""
+    try:
+        return upstream_state(upstream)
+    except ResponseError:
+        logger.exception("What Redis holds of upstream %s cannot be read.", upstream)
+        return None
 
 
 def spent_under_caps(scopes: Iterable[Scope]) -> dict[Scope, Spent]:

@@ -1,5 +1,6 @@
 """Writes that concern one upstream: putting its quota into force, resuming it, the sweep of each minute."""
 
+import logging
 import re
 
 from django.db import transaction
@@ -19,6 +20,8 @@ from readiness.projects.models import Project, Tier
 from readiness.providers.base import Quota
 from readiness.providers.models import Deployment
 from readiness.providers.queries import account_quota_of, quota_of
+
+logger = logging.getLogger(__name__)
 
 _OF_DEPLOYMENT = re.compile(r"d(\d+)")
 
@@ -97,8 +100,13 @@ def sweep() -> None:
         upstreams = [str(name) for name in sync_redis().zrange(UPSTREAMS_KEY, 0, -1)]
     rows = {upstream_of(pk) for pk in Deployment.objects.values_list("pk", flat=True)}
     for upstream in upstreams:
-        if upstream in rows:
-            configure(upstream, Quota())
-        else:
-            run("dispatch", upstream)
+        try:
+            if upstream in rows:
+                configure(upstream, Quota())
+            else:
+                run("dispatch", upstream)
+        except LimiterUnavailableError:
+            raise
+        except Exception:  # all others wait behind it
+            logger.exception("Upstream %s cannot be swept.", upstream)
     observe(upstream_states(name for name in upstreams if name in rows), now=timezone.now())

@@ -62,7 +62,7 @@ class UpstreamPanel:
     account_gauges: Sequence[Gauge]
     """Of the whole account, which other deployments use too."""
     state: UpstreamState | None
-    """None when Redis does not answer."""
+    """None when Redis does not answer, or what it holds of it cannot be read."""
     sentences: Sequence[str]
     """What holds calls back now."""
     lines: Sequence[TierLine]
@@ -83,19 +83,30 @@ class LimitsPage:
         return {tier.slug: tier.name for tier in self.tiers}
 
 
+_UNREADABLE = (
+    "What Redis holds of this deployment cannot be read, so its calls fail. The server's log says why. Below "
+    "is how it was last seen."
+)
+
+
 def limits_page(project: Project) -> LimitsPage:
     """Deployments that are called at all, each with its state, and the tiers that share them."""
     deployments = callable_deployments(project)
     tiers = list(Tier.objects.all())
     names = {tier.slug: tier.name for tier in tiers}
     try:
-        states = upstream_states(upstream_of(deployment.pk) for deployment in deployments)
+        states, trouble = upstream_states(upstream_of(deployment.pk) for deployment in deployments), ""
     except LimiterUnavailableError:
-        seen = last_samples(deployments)
-        panels = [_last_seen(deployment, seen.get(deployment.pk)) for deployment in deployments]
-        return LimitsPage(panels=panels, tiers=tiers, trouble=NO_REDIS)
-    panels = [_panel(d, states[upstream_of(d.pk)], project, names) for d in deployments]
-    return LimitsPage(panels=panels, tiers=tiers, trouble="")
+        states, trouble = {}, NO_REDIS
+    unseen = [deployment for deployment in deployments if upstream_of(deployment.pk) not in states]
+    seen = last_samples(unseen) if unseen else {}
+    panels = [
+        _panel(deployment, state, project, names)
+        if (state := states.get(upstream_of(deployment.pk)))
+        else _last_seen(deployment, seen.get(deployment.pk), () if trouble else (_UNREADABLE,))
+        for deployment in deployments
+    ]
+    return LimitsPage(panels=panels, tiers=tiers, trouble=trouble)
 
 
 def own_overrides(project: Project) -> Sequence[TierOverride]:
@@ -125,14 +136,16 @@ def _panel(
     )
 
 
-def _last_seen(deployment: Deployment, sample: UpstreamSample | None) -> UpstreamPanel:
+def _last_seen(
+    deployment: Deployment, sample: UpstreamSample | None, sentences: Sequence[str]
+) -> UpstreamPanel:
     levels = sample.levels if sample else {}
     return UpstreamPanel(
         deployment=deployment,
         gauges=list(_full(deployment, deployment, levels, known=False)),
         account_gauges=list(_full(deployment, deployment.account, levels, known=False, above="account ")),
         state=None,
-        sentences=(),
+        sentences=sentences,
         lines=(),
         sample=sample,
     )

@@ -564,6 +564,33 @@ def test_request_above_a_told_limit_is_too_large(redis_server: redis.Redis) -> N
     assert upstream.enqueue(tokens=501)["reason"] == "too_large"
 
 
+def test_told_limit_that_nobody_repeats_keeps_larger_requests_out_for_a_while_only(
+    redis_server: redis.Redis,
+) -> None:
+    publish(redis_server, free={})
+    upstream = Upstream(redis_server, Quota(tpm=1000, jitter_ms=0))
+    hear(upstream, limits={"tokens": 500})
+    upstream.now += 240_000
+    refused = upstream.enqueue(tokens=900)
+    upstream.now += int(refused["retry_after_ms"])
+    tries = upstream.enqueue(tokens=900)
+
+    assert (refused["reason"], int(refused["retry_after_ms"])) == ("too_large", 60_000)
+    assert tries["status"] == "granted"
+    assert upstream.enqueue(tokens=1001)["reason"] == "too_large"
+
+
+def test_told_limit_that_holds_keeps_larger_requests_out_again(redis_server: redis.Redis) -> None:
+    publish(redis_server, free={})
+    upstream = Upstream(redis_server, Quota(tpm=1000, jitter_ms=0))
+    hear(upstream, limits={"tokens": 500})
+    upstream.now += 300_000
+    tries = upstream.enqueue(tokens=900)
+    upstream.settle(tries["id"], word=ProviderWord(kind="rate", limits={"tokens": 500}))
+
+    assert upstream.enqueue(tokens=501)["reason"] == "too_large"
+
+
 def test_refusal_that_tells_a_smaller_limit_cuts_nothing_more(redis_server: redis.Redis) -> None:
     publish(redis_server, free={})
     upstream = Upstream(redis_server, Quota(rpm=60, tpm=1000, jitter_ms=0))

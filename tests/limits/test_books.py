@@ -24,12 +24,14 @@ from hypothesis.stateful import (
 from readiness.lib.redis import sync_redis
 from readiness.limits.tickets import Cost, ProviderWord
 from readiness.providers.base import Accounting, Quota, WindowKind
-from tests.limits.harness import CONSTANT_KEYS, LEASE_MS, Upstream, publish
+from tests.limits.harness import CONSTANT_KEYS, LEASE_MS, START_MS, Upstream, publish
 
 LARGEST = 1000
 SCOPE = "project:1"
 CAPS = {SCOPE: {"day": 20_000, "rpm": 60}}
-SIGNALS = ["ok", "", "rate", "ramp", "overloaded", "fault"]
+SIGNALS = ["ok", "", "rate", "ramp", "concurrency", "overloaded", "fault", "unreachable"]
+JUMPS_MS = [-3_600_000, -90_000, LEASE_MS, 600_000]
+DAY_IS_THE_SAME_MS = 7 * 3_600_000
 
 kinds = st.sampled_from(list(WindowKind))
 amounts = st.integers(0, LARGEST)
@@ -179,8 +181,10 @@ class Books(RuleBasedStateMachine):
         self.upstream.cancel(request_id)
         self.listen()
 
-    @rule(milliseconds=st.one_of(st.integers(-3000, 20_000), st.just(LEASE_MS)), beats=st.booleans())
+    @rule(milliseconds=st.one_of(st.integers(-3000, 20_000), st.sampled_from(JUMPS_MS)), beats=st.booleans())
     def advance(self, milliseconds: int, beats: bool) -> None:
+        if abs(self.upstream.now + milliseconds - START_MS) > DAY_IS_THE_SAME_MS:
+            return
         self.upstream.now += milliseconds
         if beats:
             waiting = tuple(name for name, call in self.calls.items() if call.state == "waiting")
@@ -199,7 +203,7 @@ class Books(RuleBasedStateMachine):
     def change_the_policy(self, cap: int | None, override: bool) -> None:
         self.publish(cap=cap, override=override)
 
-    @rule(kind=st.sampled_from(["rate", "ramp", "overloaded", "fault", "out_of_credit", "resume"]))
+    @rule(kind=st.sampled_from([*SIGNALS, "out_of_credit", "resume"]))
     def hear_the_provider(self, kind: str) -> None:
         self.upstream.feedback(kind, 2000, requests=3)
         self.listen()

@@ -3,12 +3,17 @@
 import asyncio
 import time
 from datetime import datetime
+from typing import Any
 
 import pytest
 from django.db import OperationalError
 
+from readiness.lib.redis import sync_redis
 from readiness.lib.scopes import Scope
+from readiness.limits import services
 from readiness.limits.limiter import Limiter
+from readiness.limits.link import Link
+from readiness.limits.scripts import Answer
 from readiness.limits.tickets import RefusedError
 from readiness.projects.models import Tier
 from readiness.providers.base import Quota
@@ -52,6 +57,27 @@ async def test_one_who_gives_up_leaves_the_others_what_is_under_way(pro: Tier) -
             permit = await patient
 
     assert permit.id == "patient"
+
+
+async def test_what_cannot_be_given_is_asked_for_ever_less_often(
+    pro: Tier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def counted(link: Link, name: str, *args: Any) -> tuple[Answer, float]:
+        asked.append(name)
+        return await ask(link, name, *args)
+
+    ask = Link.ask
+    monkeypatch.setattr(Link, "ask", counted)
+    async with opened() as limiter:
+        sync_redis().flushdb()
+        monkeypatch.setattr(services, "publish_policy", lambda: None)
+        with pytest.raises(RefusedError) as refusal:
+            await limiter.acquire(ticket("one", wait_s=0.5))
+
+    assert refusal.value.reason == "timed_out"
+    assert 2 < asked.count("enqueue") < 30
 
 
 async def test_quota_is_put_into_force_when_the_database_is_back(pro: Tier) -> None:

@@ -1,6 +1,7 @@
 """Where a replay may run, and above all where not."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,7 +63,8 @@ def test_address_of_the_production_redis_is_refused(redis_server: redis.Redis, s
 def test_another_database_of_the_production_server_is_refused(
     redis_server: redis.Redis, settings: Settings
 ) -> None:
-    settings.REPLAY_REDIS_URL = settings.REDIS_URL.replace("db=0", "db=7")
+    settings.REPLAY_REDIS_URL = re.sub(r"(db=|:\d+/)\d+$", r"\g<1>7", settings.REDIS_URL)
+    assert settings.REPLAY_REDIS_URL != settings.REDIS_URL
     redis_server.set("kept", 1)
 
     with pytest.raises(NoPrivateRedisError, match="admits calls"), private_redis():

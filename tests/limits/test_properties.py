@@ -66,6 +66,13 @@ class Queue(RuleBasedStateMachine):
         """Of calls whose process died: they are "silent" until then, and orphaned after."""
         self.settled_late: list[str] = []
         self.was_refused = False
+        self.behind_ms = 0
+        """How far Redis's clock was set back, all in all."""
+
+    @property
+    def now(self) -> float:
+        """Milliseconds by the provider's clock and everybody else's."""
+        return self.upstream.now + self.behind_ms
 
     def hear(self, request_id: str, status: str) -> None:
         """Takes a first word about a request; a grant must find room at the provider."""
@@ -74,8 +81,8 @@ class Queue(RuleBasedStateMachine):
         self.state[request_id] = status
         if status == "granted":
             asked = self.asked[request_id]
-            assert self.provider.accepts(self.upstream.now, asked.tokens)
-            assert self.upstream.now <= asked.deadline
+            assert self.provider.accepts(self.now, asked.tokens)
+            assert self.now <= asked.deadline
 
     def read_inbox(self) -> None:
         for message in self.upstream.messages():
@@ -91,7 +98,7 @@ class Queue(RuleBasedStateMachine):
     )
     def enqueue(self, tier: str, tenant: str, whom: tuple[int, str], tokens: int, wait_ms: int) -> str:
         request_id = f"q{len(self.asked)}"
-        self.asked[request_id] = Asked(tier, tokens, self.upstream.now + wait_ms)
+        self.asked[request_id] = Asked(tier, tokens, self.now + wait_ms)
         project, user = whom
         ticket: dict[str, Any] = {"tier": tier, "tenant": tenant, "project_id": project, "end_user": user}
         answer = self.upstream.enqueue(request_id, tokens=tokens, wait_ms=wait_ms, nanos=tokens, **ticket)
@@ -111,15 +118,21 @@ class Queue(RuleBasedStateMachine):
     def advance(self, milliseconds: int) -> None:
         self.upstream.now += milliseconds
         for request_id, state in self.state.items():
-            if state == "silent" and self.upstream.now >= self.lease_ends[request_id]:
+            if state == "silent" and self.now >= self.lease_ends[request_id]:
                 self.state[request_id] = "orphaned"
         self.beat()
+
+    @rule(minutes=st.sampled_from([1, 10, 60]))
+    def set_the_clock_back(self, minutes: int) -> None:
+        """By whole minutes, so that the edges of fixed windows stay where the provider has them."""
+        self.upstream.now -= minutes * 60_000
+        self.behind_ms += minutes * 60_000
 
     @rule(request_id=requests)
     def die_holding(self, request_id: str) -> None:
         if self.state[request_id] == "granted":
             self.state[request_id] = "silent"
-            self.lease_ends[request_id] = self.upstream.now + LEASE_MS
+            self.lease_ends[request_id] = self.now + LEASE_MS
 
     def beat(self) -> None:
         waiting = tuple(name for name, state in self.state.items() if state == "waiting")
@@ -199,9 +212,22 @@ class Queue(RuleBasedStateMachine):
                 self.settle(request_id, twice=True, kind="ok")
             self.advance(10_000)
         assert set(self.state.values()) <= {"settled", "cancelled", "refused", "expired", "orphaned"}
+        self.newcomer_is_served()
         recorded = Counter(event.event_id for event in self.upstream.events())
         assert recorded == Counter([*self.asked, *self.settled_late])
         self.money_is_what_was_settled()
+
+    def newcomer_is_served(self) -> None:
+        """Within a minute of no more calls, whatever happened before, if the day's quota is not spent."""
+        shown = {bucket["name"]: bucket["level"] for bucket in self.upstream.inspect()["buckets"] or ()}
+        if shown.get("rpd", 1) < 1:
+            return
+        newcomer = self.enqueue("pro", "newcomer", (0, ""), tokens=1, wait_ms=60_500)  # type: ignore[call-arg]
+        for _ in range(61):
+            if self.state[newcomer] == "waiting":
+                self.advance(1000)  # type: ignore[call-arg]
+        assert self.state[newcomer] == "granted"
+        self.settle(newcomer, twice=False, kind="ok")  # type: ignore[call-arg]
 
     def money_is_what_was_settled(self) -> None:
         """With nothing open, a cap holds the actual money, and of an orphan the estimate."""

@@ -265,6 +265,43 @@ def test_every_key_of_a_busy_upstream_ends(redis_server: redis.Redis) -> None:
     assert [name for name in sorted(names) if redis_server.ttl(name) < 0] == []
 
 
+# Keys that Redis dropped, although it must not ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "dropped", ["tenants:tier:free", "queue:tier:free|t", "waiters", "lines", "waiting:tier:free"]
+)
+def test_queue_goes_on_without_a_key_that_redis_dropped(redis_server: redis.Redis, dropped: str) -> None:
+    publish(redis_server, free={})
+    upstream = Upstream(redis_server, Quota(rpm=60, concurrency=1, jitter_ms=0))
+    for number in range(3):
+        upstream.enqueue(f"q{number}", wait_ms=10_000)
+    redis_server.delete(f"limits:{{d1}}:{dropped}")
+    upstream.settle("q0")
+    for name in ("q1", "q2"):
+        upstream.now += 11_000
+        upstream.dispatch()
+        upstream.settle(name)
+    assert upstream.inspect()["waiting"] == 0
+    upstream.enqueue("holds", tenant="u")
+    upstream.enqueue("waits", tenant="v")
+    upstream.settle("holds")
+
+    assert upstream.granted()[-1] == "waits"
+
+
+def test_lines_wait_again_when_redis_dropped_their_order(redis_server: redis.Redis) -> None:
+    publish(redis_server, free={})
+    upstream = Upstream(redis_server, Quota(concurrency=1, jitter_ms=0))
+    for number in range(3):
+        upstream.enqueue(f"q{number}")
+    redis_server.delete("limits:{d1}:lines")
+    upstream.settle("q0")
+    upstream.settle("q1")
+
+    assert upstream.granted() == ["q1", "q2"]
+
+
 # Timers ---------------------------------------------------------------------------------------------------
 
 

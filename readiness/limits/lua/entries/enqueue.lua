@@ -36,18 +36,27 @@ local function standing(ticket, wait)
   })
 end
 
+local BELIEVED_MS = 300000
+
+-- A bucket that never holds the cost, and milliseconds until a call tries all the same: what the provider told lately keeps
+-- larger calls out, but one that was told wrong, or holds no longer, is only corrected by the answer to a call.
 local function smaller_than(cost, buckets)
   for _, bucket in ipairs(buckets) do
-    if cost[bucket.unit] > limit_of(bucket, 1) then
-      return bucket
+    local need = cost[bucket.unit]
+    local left = need > limit_of(bucket, 1) and (bucket.told_at or 0) + BELIEVED_MS - NOW or 0
+    if need > bucket.limit or left > 0 then
+      return bucket, need <= bucket.limit and left or 0
     end
   end
 end
 
 local function too_large(cost, config)
-  local bucket = smaller_than(cost, state.buckets) or account and smaller_than(cost, account.buckets)
+  local bucket, wait = smaller_than(cost, state.buckets)
+  if not bucket and account then
+    bucket, wait = smaller_than(cost, account.buckets)
+  end
   if bucket then
-    return 'too_large', 0, 'provider ' .. bucket.name
+    return 'too_large', wait, 'provider ' .. bucket.name
   end
   local tokens = config.limits.tpm
   if tokens and need_of('tpm', cost) > tokens[1] then
@@ -352,7 +361,7 @@ end
 local function new_ticket(name)
   local ticket = {
     id = ARGV[4], state = 'waiting', line = name, tenant = ARGV[13], process = PROCESS, nanos = tonumber(ARGV[17]),
-    lease_ms = tonumber(ARGV[19]), event = ARGV[20], enqueued_at = NOW, reserved = {},
+    lease_ms = tonumber(ARGV[19]), event = ARGV[20], enqueued_at = NOW, set_back = state.set_back, reserved = {},
     cost = { 1, tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16]) }
   }
   expect_output(ticket.cost)

@@ -18,16 +18,16 @@ local function buckets_of(buckets, share)
 end
 
 local function line_shown(name, line)
-  local first = redis.call('ZRANGE', PREFIX .. 'waiting:' .. name, 0, 0, 'WITHSCORES')
-  local oldest, ticket = first[2], first[1] and read_ticket(first[1])
+  local first = redis.call('ZRANGE', PREFIX .. 'waiting:' .. name, 0, 0)[1]
+  local oldest = first and read_ticket(first)
   local minute = math.floor(NOW / MINUTE_MS)
   local got, before = line.got, line.before
   if line.minute ~= minute then
     before, got = line.minute == minute - 1 and line.got or 0, 0
   end
   return {
-    waiting = line.waiting, oldest_ms = oldest and NOW - oldest or 0,
-    patience_ms = ticket and ticket.deadline and ticket.deadline - ticket.enqueued_at or 0,
+    waiting = line.waiting, oldest_ms = oldest and oldest.enqueued_at and queued_for(oldest) or 0,
+    patience_ms = oldest and oldest.deadline and oldest.deadline - oldest.enqueued_at or 0,
     served = got + before, backlog = line.backlog, parked = line.parked, weight = line.weight,
     tenants = redis.call('ZCARD', tenant_order(name)) + line.parked
   }

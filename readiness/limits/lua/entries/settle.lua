@@ -27,11 +27,20 @@ local function broken_off(ticket, actual)
   return actual
 end
 
+-- Milliseconds from grant to now, without a silence of Redis in between: its clock may have jumped.
+local function held_for(ticket)
+  local held = NOW - ticket.granted_at
+  if ticket.granted_at < (state.silent_at or 0) then
+    held = held - (state.silent_at - state.silent_from)
+  end
+  return math.max(0, held)
+end
+
 local function quota_seconds(ticket, actual)
   if actual[1] == 0 then
     return 0
   end
-  return cost_of(actual, ticket and ticket.granted_at and NOW - ticket.granted_at or nil)
+  return cost_of(actual, ticket and ticket.granted_at and held_for(ticket) or nil)
 end
 
 local function account_for(ticket, actual, nanos, seconds)
@@ -54,7 +63,7 @@ end
 
 local function learn(ticket, actual)
   if ARGV[11] == 'ok' and ticket and ticket.granted_at then
-    learn_hold(math.max(0, NOW - ticket.granted_at)) -- the clock may have been set back
+    learn_hold(held_for(ticket))
     learn_output(actual[OUTPUT])
   end
   if ARGV[23] ~= '' then

@@ -57,7 +57,7 @@ end
 
 -- The upstream as it stands. Fields: epoch, at, seq (of the last ticket queued), waiting (tickets), buckets (what was
 -- spent), lines (see 6_queue), the fields of 5_adaptation, armed_at and armed_by, first_deadline and first_lease (not
--- later than the earliest). What was configured lies behind it and is read through it: buckets' limits, concurrency,
+-- later than the earliest), set_back (see 8_clock). What was configured lies behind it and is read through it: buckets' limits, concurrency,
 -- jitter, account.
 local state, is_saved
 local CONFIGURED_KEEP_MS = 30 * 86400000 -- the sweep configures again each minute
@@ -134,6 +134,7 @@ local UPSTREAMS_KEY = 'limits:upstreams' -- sorted set: name -> when it was conf
 local function begin_epoch()
   local known = redis.call('HMGET', EPOCH_KEY, 'id', 'lost_at')
   local epoch, lost_at = known[1] or PROCESS .. '@' .. whole(NOW), tonumber(known[2] or '')
+  lost_at = lost_at and math.min(lost_at, NOW) -- the clock may have been set back since
   if not lost_at and ARGV[3] ~= '' and (not known[1] or ARGV[3] ~= epoch) then
     lost_at = NOW -- another process may have begun the epoch without knowing of an earlier one
   end

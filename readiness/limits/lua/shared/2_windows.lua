@@ -1,7 +1,7 @@
 -- One bucket under each of the three kinds of window that providers document. A bucket is a table:
 --   name, unit (which entry of a cost vector it counts), limit, window, kind, refund (corrected when settled),
 --   account (its name, where the bucket is one's), told (the limit that the provider's headers state, where it is lower),
---   offered (the limit that they stated last, whatever it is)
+--   told_at (when they did), offered (the limit that they stated last, whatever it is)
 --   continuous: level
 --   sliding:    used; slot and amount of the running slot; first: the oldest slot that may hold something
 --   fixed:      used, ends (of this window), carry (what may arrive after its end); edge or edges
@@ -10,7 +10,8 @@
 -- `share` is the part of the limit that adaptation leaves (5_adaptation), `jitter` how much the way there may vary.
 
 -- For the files behind this one.
-local limit_of, leaves_in, next_edge, advance, free_in, wait_in, charge, assume_half, correct, unknown_spending, begin_bucket
+local limit_of, leaves_in, next_edge, advance, free_in, wait_in, charge, assume_half, correct, unknown_spending, begin_bucket,
+  set_bucket_back
 
 do
 
@@ -37,15 +38,11 @@ local function slide(bucket, jitter)
   local width = slot_width(bucket)
   local slot = math.floor(NOW / width)
   local alive = math.floor((NOW - bucket.window - jitter) / width) -- slots before this one have left
-  if bucket.slot - slot > SLOTS then -- a clock that was far ahead: all that was used counts from now on
-    redis.call('DEL', slots_key(bucket))
-    bucket.slot, bucket.first, bucket.amount = slot, slot, bucket.used
-  end
   if bucket.slot < alive then -- after a silence all of it has left, and the log its own time to live too
     redis.call('DEL', slots_key(bucket))
     bucket.slot, bucket.first, bucket.amount, bucket.used = slot, slot, 0, 0
   end
-  if slot > bucket.slot then -- a clock that went back stays in the running slot
+  if slot > bucket.slot then
     if bucket.amount > 0 then
       redis.call('HINCRBYFLOAT', slots_key(bucket), bucket.slot, bucket.amount)
       redis.call('PEXPIRE', slots_key(bucket), bucket.window * 2)
@@ -129,7 +126,7 @@ local function turn(bucket, jitter)
   end
 end
 
--- Brings the bucket to NOW. `elapsed` since the last time, 0 for a clock that went back.
+-- Brings the bucket to NOW. `elapsed` since the last time.
 function advance(bucket, elapsed, share, jitter)
   if bucket.kind == 'sliding' then
     slide(bucket, jitter)
@@ -244,6 +241,31 @@ function begin_bucket(bucket, emptied)
     bucket.used = within and unknown_spending(bucket, emptied) or 0
   else
     bucket.level = bucket.limit - (emptied and unknown_spending(bucket, emptied) or 0)
+  end
+end
+
+local function move_log(bucket, slots)
+  local key = slots_key(bucket)
+  local entries = redis.call('HGETALL', key)
+  redis.call('DEL', key)
+  logs[key] = nil
+  for i = 1, #entries, 2 do
+    redis.call('HSET', key, entries[i] - slots, entries[i + 1])
+  end
+  redis.call('PEXPIRE', key, bucket.window * 2)
+  bucket.slot, bucket.first = bucket.slot - slots, bucket.first - slots
+end
+
+-- The clock was set back: what a sliding window holds is as old as before, to within a slot. When a fixed window has not
+-- begun by the new clock, the one that runs is taken to be spent, and what was counted counts in the next one too: either
+-- clock may be the provider's.
+function set_bucket_back(bucket, by)
+  bucket.told_at = bucket.told_at and bucket.told_at - by
+  if bucket.kind == 'sliding' then
+    move_log(bucket, math.floor(by / slot_width(bucket)))
+  elseif bucket.kind == 'fixed' and NOW < bucket.ends - bucket.window then
+    bucket.ends, bucket.carry = next_edge(bucket), math.max(bucket.carry, bucket.used)
+    bucket.used = math.max(bucket.used, unknown_spending(bucket, NOW))
   end
 end
 

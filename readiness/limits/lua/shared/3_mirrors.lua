@@ -7,7 +7,7 @@
 -- For the files behind this one.
 local OUTPUT = 4
 local account, account_key
-local jitter, advance_mirrors, heard_until, witness_loss, save_account, is_of_minute, cost_of, claim_account, mirrors_wait,
+local jitter, set_scores_back, advance_mirrors, heard_until, witness_loss, save_account, is_of_minute, cost_of, claim_account, mirrors_wait,
   charge_mirrors, charge_mirrors_late, correct_mirrors, learn_output, expect_output, learn_hold, learn_sent
 
 do
@@ -35,7 +35,7 @@ function heard_until()
 end
 
 local function advance_all(buckets, at, share, varies, leases)
-  local elapsed = math.max(0, NOW - at)
+  local elapsed = NOW - at
   local silent = is_silence(elapsed, leases)
   for _, bucket in ipairs(buckets) do
     advance(bucket, silent and elapsed / 2 or elapsed, share, varies)
@@ -49,12 +49,33 @@ function jitter()
   return state.jitter + (state.sent or 0)
 end
 
+-- Moves what a sorted set has by time.
+function set_scores_back(key, by)
+  for _, member in ipairs(redis.call('ZRANGE', key, 0, -1)) do
+    redis.call('ZINCRBY', key, -by, member)
+  end
+end
+
+local function set_account_back(by)
+  account.at, account.begun = NOW, account.begun and account.begun - by
+  set_scores_back(account_key .. ':leases', by)
+  for _, bucket in ipairs(account.buckets) do
+    set_bucket_back(bucket, by)
+  end
+  for _, claim in pairs(account.claims) do
+    claim.since, claim.at = claim.since - by, claim.at - by
+  end
+end
+
 function advance_mirrors()
   local varies = jitter()
   advance_all(state.buckets, state.at, state.share or 1, varies, PREFIX .. 'leases')
   if state.account then
     account_key = 'limits:{' .. state.account .. '}:account'
     account = account or load(account_key) or { at = NOW, buckets = {}, claims = {} }
+    if account.at > NOW then
+      set_account_back(account.at - NOW)
+    end
     advance_all(account.buckets, account.at, 1, varies, account_key .. ':leases')
     account.at = NOW
   end

@@ -51,16 +51,26 @@ end
 -- What a scope used: rpm and tpm (levels, as of rpm_at and tpm_at), day and month (spent or reserved), day_ends,
 -- month_ends.
 
-
 local function scope_key(scope)
   return 'limits:used:' .. scope
 end
 
-function read_scope(scope)
-  if not scopes[scope] then
-    scopes[scope] = load(scope_key(scope)) or {}
+-- Several upstreams share a scope, so by how much the clock was set back is not known of it: levels go on from now.
+local function set_scope_back(scope, used)
+  if (used.rpm_at or 0) > NOW or (used.tpm_at or 0) > NOW then
+    used.rpm_at, used.tpm_at = used.rpm_at and NOW, used.tpm_at and NOW
+    touched_scopes[scope] = true
   end
-  return scopes[scope]
+end
+
+function read_scope(scope)
+  local used = scopes[scope]
+  if not used then
+    used = load(scope_key(scope)) or {}
+    set_scope_back(scope, used)
+    scopes[scope] = used
+  end
+  return used
 end
 
 function save_scopes()
@@ -88,9 +98,6 @@ end
 
 function level_of(used, unit, limit)
   local elapsed = NOW - (used[unit .. '_at'] or NOW)
-  if elapsed < 0 then
-    elapsed = elapsed < -MINUTE_MS and MINUTE_MS or 0 -- a clock that was far ahead must not close it for as long
-  end
   return math.min(limit, (used[unit] or limit) + limit / MINUTE_MS * elapsed)
 end
 

@@ -12,7 +12,7 @@
 --   stated                                         limits per minute that the provider's headers state, by unit
 
 -- For the files behind this one.
-local forget_future, grow_share, places_left, trial_wait, trial_sent, is_probing, probe_sent, take_signal
+local grow_share, places_left, trial_wait, trial_sent, is_probing, probe_sent, take_signal
 
 do
 
@@ -30,19 +30,6 @@ local STALE_MS = 1000
 local GOOD_PART = 0.95
 local FAULTS_TO_OPEN = 10
 local FIRST_OPEN_MS, LONGEST_OPEN_MS = 5000, 60000
-
--- A clock that was far ahead and came back must not hold anybody up for as long.
-function forget_future()
-  if state.pause_until and state.pause_until - NOW > 2 * LONGEST_PAUSE_MS then
-    state.pause_until = nil
-  end
-  if state.open_until and state.open_until - NOW > 2 * LONGEST_OPEN_MS then
-    state.open_until = NOW
-  end
-  if state.grown_at and state.grown_at - NOW > MINUTE_MS then
-    state.grown_at = NOW
-  end
-end
 
 function grow_share()
   if state.share then
@@ -123,6 +110,7 @@ local function resync(limits, remaining, age)
     end
     bucket.offered = told or bucket.offered
     if told and told < bucket.limit then
+      bucket.told_at = NOW
       if told ~= bucket.told then
         lowered = lowered or told < (bucket.told or bucket.limit)
         bucket.told = told

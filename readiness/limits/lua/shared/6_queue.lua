@@ -185,12 +185,26 @@ local function ticket_key(id)
   return PREFIX .. 'ticket:' .. id
 end
 
+local TICKET_STAMPS = { 'enqueued_at', 'granted_at', 'deadline' }
+
+-- The ticket with its times by the clock as it is now, when it was set back since they were written (8_clock).
+local function by_this_clock(ticket)
+  local by = (state and state.set_back or 0) - (ticket.set_back or 0)
+  if by > 0 then
+    for _, name in ipairs(TICKET_STAMPS) do
+      ticket[name] = ticket[name] and ticket[name] - by
+    end
+    ticket.set_back = state.set_back
+  end
+  return ticket
+end
+
 local function read_ticket(id)
   local ticket = load(ticket_key(id))
   if ticket then
     ticket.id = id
+    return by_this_clock(ticket)
   end
-  return ticket
 end
 
 local function save_ticket(ticket)
@@ -236,12 +250,12 @@ end
 -- Takes the ticket out of every list without touching tags; returns whether its tenant has others waiting.
 local function take_out(ticket)
   local line, queue = known_line(ticket.line), queue_key(ticket)
-  if redis.call('ZREM', queue, ticket.id) == 1 then
+  -- Either list knows it, should Redis have dropped the other against our instructions.
+  if redis.call('ZREM', queue, ticket.id) + redis.call('ZREM', WAITERS, ticket.id) > 0 then
     state.waiting, line.waiting = state.waiting - 1, line.waiting - 1
     line.backlog = line.waiting > 0 and math.max(0, line.backlog - ticket.seconds) or 0
   end
   redis.call('ZREM', PREFIX .. 'waiting:' .. ticket.line, ticket.id)
-  redis.call('ZREM', WAITERS, ticket.id)
   if redis.call('EXISTS', queue) == 1 then
     redis.call('HINCRBYFLOAT', PREFIX .. 'queued:' .. ticket.line, ticket.tenant, -ticket.seconds)
     return true

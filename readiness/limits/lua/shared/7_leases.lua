@@ -1,7 +1,6 @@
 -- Places of calls in flight, and the ends of those that nobody serves or holds any more.
 
 local LEASES -- sorted set: ticket -> when its holder counts as dead
-local REAPED_AT_ONCE = 20
 local NOTHING = { 0, 0, 0, 0 }
 
 -- Milliseconds; a clock that was set back makes no wait negative, which no record could hold.
@@ -67,6 +66,17 @@ local function release(ticket)
   end
 end
 
+-- The score of the first member, when nothing is due before it.
+local function first_due(key)
+  return tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2] or '')
+end
+
+local reap -- for the files behind this one
+
+do
+
+local REAPED_AT_ONCE = 20
+
 -- The holder died or is cut off: its place is free, what it may have spent stays spent, and the estimate is
 -- recorded until a late settlement replaces it (same event id, higher version).
 local function reap_lease(id)
@@ -83,16 +93,11 @@ local function reap_lease(id)
   end
 end
 
--- The score of the first member, when nothing is due before it.
-local function first_due(key)
-  return tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2] or '')
-end
-
 local function due(key)
   return redis.call('ZRANGEBYSCORE', key, '-inf', NOW, 'LIMIT', 0, REAPED_AT_ONCE)
 end
 
-local function reap()
+function reap()
   if NOW >= (state.first_lease or math.huge) then
     for _, id in ipairs(due(LEASES)) do
       reap_lease(id)
@@ -112,3 +117,4 @@ local function reap()
   end
 end
 
+end

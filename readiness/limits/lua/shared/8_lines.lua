@@ -51,8 +51,7 @@ local function expected_above(name, weight)
 end
 
 local function paced_until(weight)
-  local paced = state.paces and state.paces[weight] or 0
-  return paced - NOW > 2 * MINUTE_MS and 0 or paced -- of a clock that was far ahead
+  return state.paces and state.paces[weight] or 0
 end
 
 -- Milliseconds until the pace lets the line go on, and the share of each window that it leaves free.

@@ -88,18 +88,22 @@ end
 local blocked, blocked_of
 
 local function read_head(id)
-  local ticket = blocked_of == state and blocked.id == id and blocked or nil
+  local ticket = blocked_of == state and blocked.id == id and by_this_clock(blocked) or nil
   blocked, blocked_of = nil, nil -- a call that fails half way leaves nothing behind
   return ticket or read_ticket(id)
 end
 
--- The line's next ticket that somebody still waits for; nil after clearing away what nobody does, or parking.
+-- The line's next ticket that somebody still waits for; nil after clearing away what nobody does, or parking. A key that is
+-- not there was dropped by Redis against our instructions; it must not block the upstream for ever.
 local function head_of(name, config)
   local tenant = redis.call('ZRANGE', tenant_order(name), 0, 0)[1]
+  if not tenant then
+    line_leaves(name) -- its requests run into their deadlines, and whoever comes next brings it back
+    return nil
+  end
   local id = redis.call('ZRANGE', queue_key({ line = name, tenant = tenant }), 0, 0)[1] or ''
   local ticket = read_head(id)
   if not ticket or ticket.state ~= 'waiting' then
-    -- Only a Redis that drops keys against our instructions can cause it; it must not block the upstream for ever.
     withdraw({ id = id, line = name, tenant = tenant, seconds = 0 })
   elseif NOW >= ticket.deadline then
     expire(ticket)
@@ -108,6 +112,19 @@ local function head_of(name, config)
   else
     return ticket
   end
+end
+
+-- Whether lines wait that an order without any has lost.
+local function restore_order()
+  local restored = false
+  for name, line in pairs(state.lines) do
+    if line.in_order then
+      line.in_order = nil
+      line_joins(name)
+      restored = true
+    end
+  end
+  return restored
 end
 
 -- Serves the head of the first line that may be served. Returns nil to be called again, else the milliseconds until
@@ -119,6 +136,9 @@ local function serve_next()
   end
   local name = redis.call('ZRANGE', ORDER, 0, 0)[1]
   if not name then
+    if restore_order() then
+      return nil
+    end
     local next_line = redis.call('ZRANGE', SLEEPING, 0, 0, 'WITHSCORES')[2]
     return next_line and math.max(1, next_line - NOW) or LONGEST_TIMER_MS
   end
@@ -265,7 +285,9 @@ local function enter(name, body)
     ORDER, SLEEPING, WAITERS, LEASES = named.lines, named.sleeping, named.waiters, named.leases
     account, account_key, lines, scopes, touched_scopes = nil, nil, {}, {}, {}
     if state then
-      forget_future()
+      if state.at > NOW then
+        set_clock_back(state.at - NOW)
+      end
       grow_share()
       advance_mirrors()
       witness_loss()
