@@ -202,6 +202,11 @@ _ADVICE: Final = {
 
 
 def _when(reason: str, retry_after_s: float, ago_s: float) -> str:
+    if reason == "too_large" and retry_after_s:
+        return (
+            "So the provider's answers said: ask for fewer output tokens, or shorten it. Whether a request "
+            f"as large goes through was to be tried {_duration(retry_after_s)} later."
+        )
     if reason in _ADVICE:
         return _ADVICE[reason]
     if not retry_after_s:

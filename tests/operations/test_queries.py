@@ -6,7 +6,7 @@ import pytest
 import redis
 from pytest_django import DjangoAssertNumQueries
 
-from readiness.limits.queries import NO_REDIS
+from readiness.limits.queries import NO_REDIS, upstream_of
 from readiness.limits.services import publish_policy
 from readiness.operations.queries import MOST_LINES, limits_page
 from readiness.projects.models import Project, Tier, TierOverride
@@ -131,6 +131,21 @@ def test_page_without_redis_shows_the_limits_and_no_level(
 
     assert page.trouble == NO_REDIS
     assert [(gauge.limit, gauge.level) for gauge in page.panels[0].gauges] == [(60, None), (6000, None)]
+
+
+def test_deployment_that_cannot_be_read_hides_no_other(
+    redis_server: redis.Redis, project: Project, deployment: Deployment
+) -> None:
+    sound = make_deployment(deployment.account)
+    Upstream(redis_server, name=upstream_of(deployment.pk)).configure()
+    redis_server.set(f"limits:{{{upstream_of(deployment.pk)}}}:upstream", "no packed value")
+    page = limits_page(project)
+    shown = {panel.deployment: panel for panel in page.panels}
+
+    assert page.trouble == ""
+    assert shown[deployment].state is None
+    assert "cannot be read" in shown[deployment].sentences[0]
+    assert shown[sound].state is not None
 
 
 def test_number_of_queries_does_not_grow_with_deployments(

@@ -168,7 +168,15 @@ EXPLAINED = [
 
 @pytest.mark.parametrize(("reason", "limit", "sentence"), EXPLAINED)
 def test_refusal_is_explained(reason: str, limit: str, sentence: str) -> None:
-    assert explained(reason, limit, retry_after_s=30, ago_s=120) == sentence
+    retry_after_s = 0 if reason == "too_large" else 30
+    assert explained(reason, limit, retry_after_s=retry_after_s, ago_s=120) == sentence
+
+
+def test_limit_that_only_headers_tell_says_when_it_is_tried_again() -> None:
+    assert explained("too_large", "provider tpm", 180).endswith(
+        "So the provider's answers said: ask for fewer output tokens, or shorten it. Whether a request as "
+        "large goes through was to be tried 3 min later."
+    )
 
 
 def test_every_reason_is_explained() -> None:
