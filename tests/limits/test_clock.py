@@ -321,3 +321,23 @@ def test_jump_of_the_clock_says_nothing_of_how_long_calls_take(
     assert upstream.inspect()["hold_ms"] == 2000
     upstream.enqueue("second")
     assert int(upstream.enqueue("third", wait_ms=5000)["predicted_ms"]) == 2000
+
+
+@pytest.mark.parametrize(
+    ("caps", "account"), [({"project:1": {"rpm": 60}}, None), ({}, Quota(rpm=60, jitter_ms=0))]
+)
+def test_clock_that_goes_back_a_little_again_and_again_grants_nothing_more(
+    redis_server: redis.Redis, caps: dict[str, dict[str, int]], account: Quota | None
+) -> None:
+    publish(redis_server, caps, free={})
+    upstreams = [Upstream(redis_server, Quota(jitter_ms=0), name=name) for name in ("d1", "d2")]
+    upstreams[1].now -= 99
+    for upstream in upstreams:
+        upstream.account_quota = account
+        upstream.configure()
+    granted = 0
+    for number in range(200):
+        answer = upstreams[number % 2].enqueue(wait_ms=0, project_id=1)
+        granted += answer["status"] == "granted"
+
+    assert granted == 60

@@ -12,6 +12,7 @@
 local KEEP_MS = 172800000 -- idle keys go after two days, longer than the longest window and the longest wait
 local REMEMBER_MS = 600000 -- how long a finished request answers a repeated call
 local MINUTE_MS = 60000
+local LEAST_STEP_MS = 100 -- of a clock that is set back (8_clock)
 local HISTORY_LENGTH = 1000
 
 local ARGV, PREFIX, STREAM, PROCESS, NOW

@@ -35,7 +35,7 @@ function heard_until()
 end
 
 local function advance_all(buckets, at, share, varies, leases)
-  local elapsed = NOW - at
+  local elapsed = math.max(0, NOW - at)
   local silent = is_silence(elapsed, leases)
   for _, bucket in ipairs(buckets) do
     advance(bucket, silent and elapsed / 2 or elapsed, share, varies)
@@ -73,11 +73,11 @@ function advance_mirrors()
   if state.account then
     account_key = 'limits:{' .. state.account .. '}:account'
     account = account or load(account_key) or { at = NOW, buckets = {}, claims = {} }
-    if account.at > NOW then
+    if account.at - NOW >= LEAST_STEP_MS then
       set_account_back(account.at - NOW)
     end
     advance_all(account.buckets, account.at, 1, varies, account_key .. ':leases')
-    account.at = NOW
+    account.at = math.max(account.at, NOW)
   end
   state.at = NOW
 end

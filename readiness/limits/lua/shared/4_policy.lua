@@ -57,7 +57,7 @@ end
 
 -- Several upstreams share a scope, so by how much the clock was set back is not known of it: levels go on from now.
 local function set_scope_back(scope, used)
-  if (used.rpm_at or 0) > NOW or (used.tpm_at or 0) > NOW then
+  if math.max(used.rpm_at or 0, used.tpm_at or 0) - NOW >= LEAST_STEP_MS then
     used.rpm_at, used.tpm_at = used.rpm_at and NOW, used.tpm_at and NOW
     touched_scopes[scope] = true
   end
@@ -97,13 +97,13 @@ function money_of(used, window)
 end
 
 function level_of(used, unit, limit)
-  local elapsed = NOW - (used[unit .. '_at'] or NOW)
+  local elapsed = math.max(0, NOW - (used[unit .. '_at'] or NOW))
   return math.min(limit, (used[unit] or limit) + limit / MINUTE_MS * elapsed)
 end
 
 local function take_level(scope, unit, limit, need)
   local used = read_scope(scope)
-  used[unit], used[unit .. '_at'] = level_of(used, unit, limit) - need, NOW
+  used[unit], used[unit .. '_at'] = level_of(used, unit, limit) - need, math.max(used[unit .. '_at'] or NOW, NOW)
   touched_scopes[scope] = true
 end
 

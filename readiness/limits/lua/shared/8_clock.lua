@@ -2,10 +2,12 @@
 -- hour ago still was. Otherwise whatever lies ahead of it would stand still until the clock is there again. A clock that
 -- jumps forward needs nothing of it: it looks like a silence of Redis (3_mirrors).
 --
+-- A clock that goes back by less than LEAST_STEP_MS stands still until it is there again, however often it does.
+--
 -- state.set_back: milliseconds in all. Tickets are too many to be moved at once; each carries how much of it its times
 -- are behind, and moves when it is read (6_queue). What several upstreams share moves by itself (3_mirrors, 4_policy).
 
-local set_clock_back
+local follow_clock -- for the files behind this one
 
 do
 
@@ -22,7 +24,7 @@ local function move(fields, stamps, by)
   end
 end
 
-function set_clock_back(by)
+local function set_clock_back(by)
   local minutes = math.floor(state.at / MINUTE_MS) - math.floor(NOW / MINUTE_MS)
   state.at, state.set_back = NOW, (state.set_back or 0) + by
   move(state, STAMPS, by)
@@ -39,6 +41,15 @@ function set_clock_back(by)
   end
   for _, key in ipairs({ SLEEPING, WAITERS, LEASES }) do
     set_scores_back(key, by)
+  end
+end
+
+function follow_clock()
+  local by = state.at - NOW
+  if by >= LEAST_STEP_MS then
+    set_clock_back(by)
+  elseif by > 0 then
+    NOW = state.at
   end
 end
 

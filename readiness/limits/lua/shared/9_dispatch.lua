@@ -285,9 +285,7 @@ local function enter(name, body)
     ORDER, SLEEPING, WAITERS, LEASES = named.lines, named.sleeping, named.waiters, named.leases
     account, account_key, lines, scopes, touched_scopes = nil, nil, {}, {}, {}
     if state then
-      if state.at > NOW then
-        set_clock_back(state.at - NOW)
-      end
+      follow_clock()
       grow_share()
       advance_mirrors()
       witness_loss()
