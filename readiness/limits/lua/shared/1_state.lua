@@ -58,8 +58,8 @@ end
 
 -- The upstream as it stands. Fields: epoch, at, seq (of the last ticket queued), waiting (tickets), buckets (what was
 -- spent), lines (see 6_queue), the fields of 5_adaptation, armed_at and armed_by, first_deadline and first_lease (not
--- later than the earliest), set_back (see 8_clock). What was configured lies behind it and is read through it: buckets' limits, concurrency,
--- jitter, account.
+-- later than the earliest), set_back (see 8_clock). What was configured lies behind it and is read through it: buckets'
+-- limits, concurrency, jitter, account.
 local state, is_saved
 local CONFIGURED_KEEP_MS = 30 * 86400000 -- the sweep configures again each minute
 local FORGET_AFTER_SAVES = 1000000

@@ -7,8 +7,8 @@
 -- For the files behind this one.
 local OUTPUT = 4
 local account, account_key
-local jitter, set_scores_back, advance_mirrors, heard_until, witness_loss, save_account, is_of_minute, cost_of, claim_account, mirrors_wait,
-  charge_mirrors, charge_mirrors_late, correct_mirrors, learn_output, expect_output, learn_hold, learn_sent
+local jitter, set_scores_back, advance_mirrors, heard_until, witness_loss, save_account, is_of_minute, cost_of, claim_account,
+  mirrors_wait, charge_mirrors, charge_mirrors_late, correct_mirrors, learn_output, expect_output, learn_hold, learn_sent
 
 do
 
