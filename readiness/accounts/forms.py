@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from readiness.accounts import throttle
@@ -37,15 +38,15 @@ class SignInForm(AuthenticationForm):
 
 
 class AuditFilterForm(forms.Form):
-    """Narrows the audit log; every field may stay empty."""
+    """Narrows the audit log to kinds that occur in it; every field may stay empty."""
 
     person = forms.CharField(required=False, max_length=150)
     kind = forms.ChoiceField(required=False, label="What was changed")
     since = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, entries: QuerySet[AuditEntry], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        kinds = AuditEntry.objects.order_by("object_type").values_list("object_type", flat=True).distinct()
+        kinds = entries.order_by("object_type").values_list("object_type", flat=True).distinct()
         field = self.fields["kind"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [("", "Anything"), *((kind, kind.capitalize()) for kind in kinds)]

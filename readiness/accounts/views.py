@@ -67,7 +67,7 @@ def health(request: HttpRequest) -> JsonResponse:
 
 def audit_context(request: HttpRequest, *, project_slug: str | None = None) -> dict[str, Any]:
     """Filter and page of the audit log; of one project when its slug is given. Checks no permission."""
-    form = AuditFilterForm(request.GET)
+    form = AuditFilterForm(request.GET, entries=audit_entries(project_slug=project_slug))
     chosen = form.cleaned_data if form.is_valid() else {}
     entries = audit_entries(project_slug=project_slug, **chosen)
     return {"form": form, "page": Paginator(entries, AUDIT_PAGE).get_page(request.GET.get("page"))}

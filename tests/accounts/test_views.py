@@ -229,6 +229,12 @@ class TestAuditLog:
         page = as_user(site_admin).get(reverse("accounts:audit"), query).context["page"]
         assert [entry.action for entry in page] == shown
 
+    def test_filter_offers_what_the_log_of_the_project_has(self, as_user, alice, project, entries):
+        response = as_user(alice).get(reverse("projects:audit", args=[project.slug]))
+        assert AuditEntry.objects.filter(object_type="tier").exists()
+        assert "tier" not in dict(response.context["form"].fields["kind"].choices)
+        assert ("membership", "Membership") in response.context["form"].fields["kind"].choices
+
     def test_filter_that_cannot_be_read_says_so(self, as_user, site_admin, entries):
         response = as_user(site_admin).get(reverse("accounts:audit"), {"since": "yesterday"})
         assert "since" in response.context["form"].errors

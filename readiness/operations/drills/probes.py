@@ -81,7 +81,8 @@ class Overload(Drill):
         slug = max(waits, key=lambda slug: p95(waits[slug]))
         limit = next(end.call.longest_wait_s for end in load.ends if end.call.tier == slug) or 1.0
         label = "p95 wait of the tier that waits longest, as a share of its longest wait"
-        stage.find("wait", label, p95(waits[slug]) / limit, "%", at_most=1.0)
+        # To the nearest hundredth: who waits in vain is told so a moment after the longest wait is over.
+        stage.find("wait", label, round(p95(waits[slug]) / limit, 2), "%", at_most=1.0)
         overflow = [end for end in calls if end.ending is Ending.REFUSED]
         polite = [end for end in overflow if end.reason != "timed_out" and end.retry_after_s > 0]
         stage.find("overflowing", "Calls that did not fit", len(overflow), "calls", at_least=1)
